@@ -1,0 +1,1 @@
+"""What is called when: pure functions of (seed, stream, index). No clock, no input or output, no asyncio."""
