@@ -1,0 +1,142 @@
+"""The actions that owray brings, and the workloads they make up.
+
+An action is a folder: a `manifest.toml` and the source it names. The folder's name is the action's. A workload is all actions that name it,
+each with its weight. `expected` holds the checksum that a right answer carries, by size and seed: a call whose seed is among them is
+checked, so those are the calls that a storm makes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+Parameters = Mapping[str, Any]
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used; the text says which and why."""
+
+
+class UnknownNameError(LookupError):
+    """A name that nothing has; the text suggests what may have been meant."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "owray workloads lists them") -> None:
+        near = difflib.get_close_matches(name, list(known), n=1)
+        suggestion = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"no {what} named {name!r}.{suggestion}  ({hint})")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An action: what to deploy, and how it may be called. `sizes` holds what a size's name stands for, for people to read."""
+
+    name: str
+    workload: str
+    description: str
+    kind: str
+    code: str
+    main: str
+    weight: float
+    memory_mb: int
+    timeout_ms: int
+    logs_mb: int
+    default_size: str
+    sizes: Mapping[str, Parameters]
+    expected: Mapping[str, Mapping[int, str]]
+
+    def size(self, wished: str | None = None) -> str:
+        """The size to play when this one is wished for: an action of a single size has that one for all. Raises UnknownNameError."""
+        if wished is None or len(self.sizes) == 1:
+            return self.default_size
+        if wished not in self.sizes:
+            raise UnknownNameError(f"size of {self.name}", wished, self.sizes, hint=f"it has {', '.join(self.sizes)}")
+        return wished
+
+    def variants(self, size: str | None = None) -> list[tuple[dict[str, Any], str | None]]:
+        """Parameters of the calls at a size, each with the checksum to expect; one without, where none is known."""
+        name = self.size(size)
+        known = self.expected.get(name, {})
+        if not known:
+            return [({"size": name}, None)]
+        return [({"size": name, "seed": seed}, checksum) for seed, checksum in known.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A named set of actions."""
+
+    name: str
+    actions: tuple[Manifest, ...]
+
+
+def load(folder: Traversable) -> Manifest:
+    """The action in a folder. Raises ManifestError."""
+    try:
+        data = tomllib.loads((folder / "manifest.toml").read_text(encoding="utf-8"))
+        code = (folder / data["source"]).read_text(encoding="utf-8")
+        return _manifest(folder.name, data, code)
+    except KeyError as error:
+        raise ManifestError(f"{folder}: the manifest lacks {error.args[0]!r}") from None
+    except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise ManifestError(f"{folder}: {error}") from error
+
+
+def _manifest(name: str, data: Mapping[str, Any], code: str) -> Manifest:
+    limits = data["limits"]
+    manifest = Manifest(
+        name=name,
+        workload=data["workload"],
+        description=data["description"],
+        kind=data["kind"],
+        code=code,
+        main=data.get("main", "main"),
+        weight=float(data["weight"]),
+        memory_mb=limits["memory_mb"],
+        timeout_ms=limits["timeout_ms"],
+        logs_mb=limits["logs_mb"],
+        default_size=data["default_size"],
+        sizes=data["sizes"],
+        expected={size: {int(seed): checksum for seed, checksum in seeds.items()} for size, seeds in data.get("expected", {}).items()},
+    )
+    if manifest.weight <= 0:
+        raise ManifestError(f"weight must be above zero, got {manifest.weight:g}")
+    for size in (manifest.default_size, *manifest.expected):
+        if size not in manifest.sizes:
+            raise ManifestError(f"{size!r} is not among the sizes {', '.join(manifest.sizes)}")
+    return manifest
+
+
+def catalogue(actions_dir: Traversable | None = None) -> dict[str, Manifest]:
+    """All actions of a folder by name; those that come with owray when none is given."""
+    root = actions_dir or importlib.resources.files("actions")
+    folders = sorted((entry for entry in root.iterdir() if (entry / "manifest.toml").is_file()), key=lambda entry: entry.name)
+    return {folder.name: load(folder) for folder in folders}
+
+
+def find(name: str, actions_dir: Traversable | None = None) -> Manifest:
+    """The action of this name. Raises UnknownNameError."""
+    known = catalogue(actions_dir)
+    if name not in known:
+        raise UnknownNameError("action", name, known)
+    return known[name]
+
+
+def workloads(actions_dir: Traversable | None = None) -> dict[str, Workload]:
+    """All workloads by name."""
+    members: dict[str, list[Manifest]] = {}
+    for manifest in catalogue(actions_dir).values():
+        members.setdefault(manifest.workload, []).append(manifest)
+    return {name: Workload(name, tuple(actions)) for name, actions in sorted(members.items())}
+
+
+def workload(name: str, actions_dir: Traversable | None = None) -> Workload:
+    """The workload of this name. Raises UnknownNameError."""
+    known = workloads(actions_dir)
+    if name not in known:
+        raise UnknownNameError("workload", name, known)
+    return known[name]

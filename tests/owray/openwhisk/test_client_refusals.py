@@ -1,0 +1,158 @@
+"""Whatever goes wrong becomes one line with its cause; against a server that answers as it is told."""
+
+import asyncio
+import socket
+
+import pytest
+from aiohttp import web
+
+from owray.openwhisk.client import OpenWhisk, OpenWhiskError
+from owray.openwhisk.target import Target
+
+SECRET = "k" * 64
+AUTH = f"uuid:{SECRET}"
+
+
+def talk(handler, conversation, timeout_s=5.0):
+    """What `conversation` gives with a client of a server that answers everything by `handler`."""
+
+    async def run():
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app, handler_cancellation=True)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            port = runner.addresses[0][1]
+            async with OpenWhisk(Target(f"http://127.0.0.1:{port}", AUTH, source="a test"), timeout_s) as client:
+                return await conversation(client)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+def answering(status, **answer):
+    async def handler(request):
+        return web.json_response(status=status, **answer) if "data" in answer else web.Response(status=status, **answer)
+
+    return handler
+
+
+def refusal_of(handler, conversation, **options):
+    with pytest.raises(OpenWhiskError) as caught:
+        talk(handler, conversation, **options)
+    assert SECRET not in str(caught.value) + repr(caught.value)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_the_platforms_own_words_are_kept():
+    refused = refusal_of(
+        answering(413, data={"error": "exec larger than allowed: 60 > 50 bytes.", "code": "x"}), lambda client: client.put_action("big", {})
+    )
+    assert refused.status == 413
+    assert refused.text == "exec larger than allowed: 60 > 50 bytes."
+    assert "PUT http://127.0.0.1" in str(refused)
+    assert "/namespaces/_/actions/big answered 413: exec larger" in str(refused)
+
+
+def test_words_on_several_lines_become_one():
+    malformed = {"error": "The request content was malformed:\nrequirement failed", "code": "x"}
+    assert refusal_of(answering(400, data=malformed), lambda client: client.put_action("a", {})).text == (
+        "The request content was malformed: requirement failed"
+    )
+
+
+def test_a_page_of_a_proxy_is_cut_to_its_first_line():
+    page = "<html>\n<h1>504 Gateway Time-out</h1>"
+    assert refusal_of(answering(504, text=page, content_type="text/html"), lambda client: client.limits()).text == "<html>"
+
+
+def test_a_wrong_key_says_where_the_key_is_from():
+    refused = refusal_of(answering(401, data={"error": "The supplied authentication is invalid"}), lambda client: client.limits())
+    assert "check AUTH in a test" in str(refused)
+
+
+def test_an_answer_that_is_no_json_is_said_to_be_none():
+    assert refusal_of(answering(200, text="hello"), lambda client: client.info()).text == "no JSON: hello"
+    assert refusal_of(answering(200, data=[1]), lambda client: client.info()).text == "no JSON object: [1]"
+
+
+def test_a_redirect_is_not_followed_with_the_key():
+    asked = []
+
+    async def handler(request):
+        asked.append(request.path)
+        return web.Response(status=308, headers={"Location": "/elsewhere"})
+
+    assert refusal_of(handler, lambda client: client.ping()).status == 308
+    assert asked == ["/ping"]
+
+
+def test_a_platform_that_does_not_answer_is_given_up_after_the_time_out():
+    async def handler(request):
+        await asyncio.sleep(60)
+
+    refused = refusal_of(handler, lambda client: client.ping(), timeout_s=0.1)
+    assert refused.status is None
+    assert "was not answered within 0.1 s" in str(refused)
+
+
+def test_a_connection_that_breaks_off_leaves_the_outcome_open():
+    async def handler(request):
+        request.transport.abort()
+        return web.Response()
+
+    assert "may or may not have been served" in str(refusal_of(handler, lambda client: client.ping()))
+
+
+def test_a_refused_connection_names_the_host():
+    with socket.socket() as taken:  # bound but not listening: nothing else gets this port, and nobody answers
+        taken.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+        async def ping():
+            async with OpenWhisk(Target(host, AUTH, source="lab 'local'")) as client:
+                await client.ping()
+
+        with pytest.raises(OpenWhiskError) as caught:
+            asyncio.run(ping())
+    assert str(caught.value) == (
+        f"GET {host}/ping connection refused by {host} (is OpenWhisk running there? The address is from lab 'local')"
+    )
+
+
+def test_a_host_that_does_not_speak_tls_is_suspected_of_plain_http():
+    async def converse(client):
+        secure = Target(client.target.api_host.replace("http://", "https://"), AUTH, source="a test")
+        async with OpenWhisk(secure) as other:
+            await other.ping()
+
+    assert "http:// instead of https:// in a test?" in str(refusal_of(answering(200), converse))
+
+
+def test_a_blocking_call_that_outlives_the_platforms_patience_is_no_success():
+    refused = refusal_of(answering(202, data={"activationId": "a" * 32}), lambda client: client.invoke("slow"))
+    assert refused.status == 202
+    assert f"it runs on as activation {'a' * 32}" in str(refused)
+
+
+def test_an_error_without_a_record_is_a_refusal():
+    refused = refusal_of(answering(500, data={"error": "Internal error.", "code": "x"}), lambda client: client.invoke("a"))
+    assert (refused.status, refused.text) == (500, "Internal error.")
+
+
+def test_a_platform_may_answer_a_put_without_a_payload():
+    async def handler(request):
+        if request.method == "PUT":
+            return web.Response(text="OK")
+        return web.json_response({"name": "a", "version": "0.0.1"})
+
+    assert talk(handler, lambda client: client.put_action("a", {}))["version"] == "0.0.1"
+
+
+def test_a_client_that_was_not_entered_says_so():
+    with pytest.raises(RuntimeError, match="async with"):
+        asyncio.run(OpenWhisk(Target("http://127.0.0.1:1", AUTH)).ping())
