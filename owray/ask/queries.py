@@ -1,0 +1,105 @@
+"""Questions with a name: the .sql files of `queries/`.
+
+A file begins with a comment: its name and question, what to beware of, and its parameters, one a line with a default. The SQL uses
+them as $name:
+
+    -- cold_starts: what did a cold start cost, by action and size?
+    --
+    -- min_calls   leave out actions with fewer cold or warm calls than this (default 10)
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+_TITLE = re.compile(r"--\s*\w+:\s*(?P<question>.+)")
+_PARAMETER = re.compile(r"--\s+(?P<name>\w+)\s{2,}(?P<meaning>.+?)\s+\(default (?P<default>[^)]+)\)\s*$")
+
+Value = int | float | str
+
+
+class UnknownQuery(LookupError):
+    """No query, or no parameter of a query, bears that name."""
+
+
+class WrongValue(ValueError):
+    """A text where a query wants a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a query can be told; values are numbers where they look like one."""
+
+    name: str
+    meaning: str
+    default: Value
+
+    def read(self, text: str) -> Value:
+        """A value as it was typed. Raises WrongValue."""
+        value = _value(text)
+        if isinstance(value, str) and not isinstance(self.default, str):
+            raise WrongValue(f"{self.name} is a number, such as {self.default}, not {text!r}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question with a name."""
+
+    name: str
+    question: str
+    parameters: tuple[Parameter, ...]
+    sql: str
+
+    def values(self, given: Mapping[str, str]) -> dict[str, Value]:
+        """Values for all parameters: as given, or by default.
+
+        Raises UnknownQuery for a name that the query does not know, WrongValue for a text where a number is wanted.
+        """
+        known = [parameter.name for parameter in self.parameters]
+        for name in given:
+            if name not in known:
+                which = f"It knows {', '.join(known)}" if known else "It has none"
+                raise UnknownQuery(f"the query {self.name!r} has no parameter {name!r}. {which}")
+        return {each.name: each.read(given[each.name]) if each.name in given else each.default for each in self.parameters}
+
+
+def queries() -> dict[str, Query]:
+    """All queries by name, in order of their names."""
+    files = [file for file in resources.files("queries").iterdir() if file.name.endswith(".sql")]
+    parsed = (parse(file.name.removesuffix(".sql"), file.read_text()) for file in files)
+    return {query.name: query for query in sorted(parsed, key=lambda query: query.name)}
+
+
+def find_query(name: str) -> Query:
+    """Raises UnknownQuery, with the name that may have been meant."""
+    known = queries()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        raise UnknownQuery(f"no query named {name!r}.{meant}  (owray query lists them)")
+    return known[name]
+
+
+def parse(name: str, text: str) -> Query:
+    """Read a query's file. Raises ValueError where the comment on top does not say what the query answers."""
+    header = [line for line in text.splitlines() if line.startswith("--")]
+    title = _TITLE.match(header[0]) if header else None
+    if title is None:
+        raise ValueError(f"{name}.sql does not begin with `-- {name}: question`")
+    found = [match for line in header if (match := _PARAMETER.match(line))]
+    parameters = tuple(Parameter(match["name"], match["meaning"], _value(match["default"])) for match in found)
+    return Query(name, title["question"], parameters, text)
+
+
+def _value(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

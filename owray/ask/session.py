@@ -1,0 +1,111 @@
+"""A DuckDB session over one or more runs.
+
+    calls    one row per planned call: the columns of the parts, and what follows from them
+    runs     one row per run, from the manifests
+    hosts    samples of the machines
+    plan     the planned calls, made again from the recipes; only there when the query names it, since it has to be made
+
+`calls` adds to the columns of a part:
+
+    run, node             which run, and which machine's invoker
+    at                    when the call was due: UTC, without a time zone, since DuckDB's zoned type needs further packages
+    response_us           lag + held + connect + service; null for a call that was never attempted or whose end is not known
+    ow_end_ms             the platform's wall clock at the end of the activation
+    cold                  whether the record has an init time; null for a call without a record
+    activation_id         as 32 hex digits
+
+`percentile(sample, share)` is a percentile that does not flatter: nearest rank, and null with fewer than ten values beyond it.
+What the runs hold is looked up when the session is made: a run under way answers with the parts it has by then.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+
+from owray.ask import views
+from owray.record.run import Manifest, RunFolder
+
+Parameters = Mapping[str, Any]
+
+_PLAN_NAMED = re.compile(r"\bplan\b", re.IGNORECASE)
+
+
+class QueryError(ValueError):
+    """DuckDB refuses the query; the text is its reason, in one line."""
+
+
+class Session:
+    """To be closed, or used in a `with`. Raises ManifestError where a run cannot be read."""
+
+    def __init__(self, runs: Sequence[RunFolder]) -> None:
+        self._runs = [(run, run.load()) for run in runs]
+        self._connection = duckdb.connect()
+        self._has_plan = False
+        # A table that is not there is an error, not a search among this program's variables.
+        self._connection.execute("set python_enable_replacements = false")
+        self._connection.execute(f"set temp_directory = {views.quoted(_spill_folder())}")
+        self._connection.execute(views.PERCENTILE)
+        views.calls(self._connection, self._runs).create_view("calls")
+        views.hosts(self._connection, self._runs).create_view("hosts")
+        self._connection.from_arrow(views.runs_table(self._runs)).create("runs")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        return tuple(manifest for _, manifest in self._runs)
+
+    def table(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """The answer of the last statement as an Arrow table. Raises QueryError."""
+        self._make_plan_for(sql)
+        try:
+            relation = self._connection.sql(sql, params=dict(parameters) if parameters else None)
+            return pa.table({}) if relation is None else relation.to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryError(_one_line(error)) from error
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """The answer row by row, by column name. Raises QueryError."""
+        answer: list[dict[str, Any]] = self.table(sql, parameters).to_pylist()
+        return answer
+
+    def one(self, sql: str, parameters: Parameters | None = None) -> dict[str, Any]:
+        """The only row of the answer. Raises QueryError."""
+        answer = self.rows(sql, parameters)
+        if len(answer) != 1:
+            raise QueryError(f"one row was expected, and {len(answer)} came")
+        return answer[0]
+
+    def _make_plan_for(self, sql: str) -> None:
+        """The word may stand for something else: then the plan is made for nothing, which costs time only."""
+        if not self._has_plan and _PLAN_NAMED.search(sql):
+            views.make_plan(self._connection, self._runs).create_view("plan")
+            self._has_plan = True
+
+
+def _spill_folder() -> str:
+    """Where DuckDB puts what does not fit in memory; it makes the folder when needed and removes it. By default it would be here."""
+    return str(Path(tempfile.gettempdir()) / f"owray-{os.getpid()}-{uuid4().hex[:8]}")
+
+
+def _one_line(error: Exception) -> str:
+    """DuckDB's first line says what is wrong; the next may say what was meant; then comes a drawing of the query."""
+    lines = [line.strip() for line in str(error).partition("\n\nLINE ")[0].splitlines() if line.strip()]
+    return " ".join(lines)

@@ -1,0 +1,166 @@
+"""What a session's views are made of: relations over the files of runs, none of which is read before a query asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from owray.plan.recipe import Plan, Window
+from owray.record.layout import ARROW_SCHEMA
+from owray.record.run import Manifest, RunFolder
+from owray.record.samples import SAMPLE_SCHEMA
+
+Runs = Sequence[tuple[RunFolder, Manifest]]
+
+PERCENTILE = """
+create macro percentile(sample, share) as
+    case when count(sample) - ceil(count(sample) * share - 1e-9) >= 10 then quantile_disc(sample, share) end
+"""
+"""The same rule as owray.judge.statistics."""
+
+_RESPONSE = """
+case when lag_us is not null and outcome <> 'unsent'
+     then lag_us + coalesce(held_us, 0) + coalesce(connect_us, 0) + coalesce(service_us, 0) end as response_us
+"""
+_OW_END = "ow_start_ms + duration_ms as ow_end_ms"
+_COLD = "case when duration_ms is not null then init_ms is not null end as cold"
+_COLUMNS = ["lower(hex(activation_id)) as activation_id" if name == "activation_id" else name for name in ARROW_SCHEMA.names]
+
+_ENTRY_NAMES = ("stream", "workload", "action", "size")
+_ENTRY_SCHEMA = pa.schema([("entry", pa.int16()), *((name, pa.string()) for name in _ENTRY_NAMES)])
+_PLAN_SCHEMA = pa.schema([("seq", pa.int64()), ("intended_us", pa.int64()), ("entry", pa.int16())])
+_RUNS_SCHEMA = pa.schema(
+    [
+        ("run", pa.string()),
+        ("status", pa.string()),
+        ("started_at", pa.string()),
+        ("t0_utc", pa.string()),
+        ("ended_at", pa.string()),
+        ("workloads", pa.list_(pa.string())),
+        ("actions", pa.list_(pa.string())),
+        ("arrivals", pa.string()),
+        ("rps", pa.float64()),
+        ("duration_s", pa.float64()),
+        ("warmup_s", pa.float64()),
+        ("planned", pa.int64()),
+        ("seed", pa.int64()),
+        ("invokers", pa.int32()),
+        ("target", pa.string()),
+        ("verdict", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("path", pa.string()),
+    ]
+)
+
+
+def calls(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
+    """All rows. Each node of a run is read by itself, so that its name is a constant and a query for one node reads no other."""
+    some = [
+        _calls_of(connection.read_parquet(_patterns(parts)), folder.run, node.name.removeprefix("node="), manifest.t0_us)
+        for folder, manifest in runs
+        for node, parts in groupby(folder.parts(), key=lambda part: part.parent)
+    ]
+    return _all(some) or _calls_of(connection.from_arrow(_plain(ARROW_SCHEMA).empty_table()), "", "", None)
+
+
+def hosts(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
+    """All samples of the machines."""
+    some = [
+        connection.read_parquet(_patterns(samples), union_by_name=True).project(f"{quoted(folder.run)} as run, *")
+        for folder, _ in runs
+        if (samples := sorted(folder.hosts.glob("*.parquet")))
+    ]
+    return _all(some) or connection.from_arrow(SAMPLE_SCHEMA.empty_table()).project("'' as run, *")
+
+
+def runs_table(runs: Runs) -> pa.Table:
+    """What the manifests say."""
+    return pa.Table.from_pylist([_run_row(folder, manifest) for folder, manifest in runs], _RUNS_SCHEMA)
+
+
+def make_plan(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
+    """All planned calls, made again from the recipes and kept in the session: 18 bytes a call, with names in a table of their own."""
+    some = []
+    for index, (folder, manifest) in enumerate(runs):
+        connection.from_arrow(_plan_reader(manifest)).create(f"plan_calls_{index}")
+        connection.from_arrow(_plan_entries(manifest)).create(f"plan_entries_{index}")
+        joined = connection.table(f"plan_calls_{index}").join(connection.table(f"plan_entries_{index}"), "entry")
+        some.append(joined.project(f"{quoted(folder.run)} as run, seq, intended_us, {', '.join(_ENTRY_NAMES)}"))
+    none = pa.schema(
+        [("run", pa.string()), ("seq", pa.int64()), ("intended_us", pa.int64()), *((name, pa.string()) for name in _ENTRY_NAMES)]
+    )
+    return _all(some) or connection.from_arrow(none.empty_table())
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _calls_of(rows: DuckDBPyRelation, run: str, node: str, t0_us: int | None) -> DuckDBPyRelation:
+    at = "null::timestamp as at" if t0_us is None else f"make_timestamp({t0_us} + intended_us) as at"
+    columns = [f"{quoted(run)} as run", f"{quoted(node)} as node", *_COLUMNS, at, _RESPONSE, _OW_END, _COLD]
+    return rows.project(", ".join(columns)) if run else rows.project(", ".join(columns)).filter("false")
+
+
+def _all(relations: list[DuckDBPyRelation]) -> DuckDBPyRelation | None:
+    """One after the other; None of none."""
+    return reduce(lambda one, other: one.union(other), relations) if relations else None
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Names as strings: DuckDB would make an enumeration of each dictionary."""
+    return pa.schema([pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type) for field in schema])
+
+
+def _patterns(paths: Iterator[Path] | Sequence[Path]) -> list[str]:
+    """DuckDB takes each path for a pattern: what a pattern could mean is put in brackets."""
+    return [re.sub(r"([*?\[])", r"[\1]", str(path)) for path in paths]
+
+
+def _plan_entries(manifest: Manifest) -> pa.Table:
+    rows = [
+        {"entry": number, "stream": entry.stream, "workload": entry.workload, "action": entry.action, "size": entry.size}
+        for number, entry in enumerate(manifest.recipe.entries)
+    ]
+    return pa.Table.from_pylist(rows, _ENTRY_SCHEMA)
+
+
+def _plan_reader(manifest: Manifest) -> pa.RecordBatchReader:
+    def batch(window: Window) -> pa.RecordBatch:
+        arrays = [pa.array(window.seqs), pa.array(window.due_us), pa.array(window.entries)]
+        return pa.RecordBatch.from_arrays(arrays, schema=_PLAN_SCHEMA)
+
+    return pa.RecordBatchReader.from_batches(_PLAN_SCHEMA, (batch(window) for window in Plan(manifest.recipe).windows()))
+
+
+def _run_row(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
+    recipe = manifest.recipe
+    verdict = manifest.verdict or {}
+    return {
+        "run": folder.run,
+        "status": manifest.status,
+        "started_at": manifest.started_at,
+        "t0_utc": manifest.t0_utc,
+        "ended_at": manifest.ended_at,
+        "workloads": list(dict.fromkeys(entry.workload for entry in recipe.entries)),
+        "actions": list(dict.fromkeys(entry.action for entry in recipe.entries)),
+        "arrivals": recipe.arrivals,
+        "rps": recipe.rps,
+        "duration_s": recipe.duration_s,
+        "warmup_s": recipe.warmup_s,
+        "planned": Plan(recipe).count(),
+        "seed": recipe.seed,
+        "invokers": manifest.invokers,
+        "target": manifest.target.get("api_host"),
+        "verdict": verdict.get("level"),
+        "reasons": list(verdict.get("reasons", ())),
+        "path": str(folder.path),
+    }

@@ -1,0 +1,1 @@
+"""Can a run be believed? Pure: figures in, verdict out."""

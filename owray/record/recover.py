@@ -1,0 +1,232 @@
+"""Accounting for every planned call of a run that did not end.
+
+    running --(its processes are gone)--> complete: journals become parts, calls without a row get one --> seal: recovered
+
+A call without a row was attempted if its seq is not above its invoker's mark: then it is `lost`, since its end is not known. Otherwise
+it is `unsent`. Every step can be repeated: parts bear the names of their journals, and the rows of calls without one are made from
+scratch each time, in one part per node that takes the place of the one before. So a recovery that is killed is simply run again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from owray.plan.recipe import Plan, Window
+from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, mark_is_held, read_mark
+from owray.record.layout import Outcome
+from owray.record.parts import ROW_GROUP_ROWS, Naming, convert, part_writer
+from owray.record.run import Manifest, RunFolder, Status
+
+MISSING_PART = "part-missing.parquet"
+"""The rows of a node's calls that have no row of their own."""
+
+UNKNOWN_NODE = "unknown"
+"""Where calls go whose invoker never came so far as to leave a mark."""
+
+_OUTCOMES = pa.array([Outcome.LOST.label, Outcome.UNSENT.label])
+_SAME_PROCESS_S = 2.0
+
+Flags = NDArray[np.bool_]
+
+
+class StillPlaying(RuntimeError):
+    """The run's processes live."""
+
+
+class NothingToRecover(RuntimeError):
+    """The run has ended, or was recovered before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what torn journals held beyond their last whole
+    block; `incomplete_invokers` are those of whose calls some had no row."""
+
+    planned: int
+    found: int
+    lost: int
+    unsent: int
+    journals: int
+    left_over_bytes: int
+    incomplete_invokers: tuple[int, ...]
+
+
+def this_process() -> dict[str, Any]:
+    """The `owner` of a manifest: who plays the run."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "created": psutil.Process().create_time()}
+
+
+@contextmanager
+def recovering(folder: RunFolder, *, force: bool = False) -> Iterator[Manifest]:
+    """Hold a run for recovery; gives its manifest.
+
+    Raises NothingToRecover, and StillPlaying where its processes live (unless `force`) or another recovery is at work.
+    """
+    with _sole(folder):
+        manifest = folder.load()
+        if manifest.status != "running":
+            raise NothingToRecover(f"run {folder.run} is {manifest.status}: there is nothing to recover")
+        player = None if force else _player(folder, manifest)
+        if player:
+            raise StillPlaying(f"run {folder.run} is still being played by {player}. Stop it first; --force recovers it anyway")
+        yield manifest
+
+
+def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
+    """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
+
+    Nobody may write to the run meanwhile. Raises JournalError and OSError; then it can be called again.
+    """
+    converted = [convert(journal, folder.path / "calls" / journal.parent.name, manifest.recipe) for journal in folder.journal_files()]
+    plan = Plan(manifest.recipe)
+    missing = ~_found(folder, plan.count())
+    attempted = _attempted(folder, manifest.invokers, missing)
+    nodes = _nodes(folder, manifest)
+    lost = unsent = 0
+    for node in sorted(set(nodes.values())):
+        mine = np.array([nodes[invoker] == node for invoker in range(manifest.invokers)])
+        lost_here, unsent_here = _write_missing(folder.calls(node) / MISSING_PART, plan, missing, mine, attempted)
+        lost += lost_here
+        unsent += unsent_here
+    return Recovery(
+        planned=len(missing),
+        found=len(missing) - lost - unsent,
+        lost=lost,
+        unsent=unsent,
+        journals=len(converted),
+        left_over_bytes=sum(part.left_over_bytes for part in converted),
+        incomplete_invokers=tuple(invoker for invoker in range(manifest.invokers) if missing[invoker :: manifest.invokers].any()),
+    )
+
+
+def seal(folder: RunFolder, recovery: Recovery, verdict: Mapping[str, Any], now: datetime, status: Status = "recovered") -> None:
+    """Write the outcome into the manifest, and take away what only a recovery needs."""
+    folder.update(status=status, ended_at=now.isoformat(), verdict=verdict, recovery=asdict(recovery))
+    folder.remove_journals()
+
+
+@contextmanager
+def _sole(folder: RunFolder) -> Iterator[None]:
+    descriptor = os.open(folder.path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as held:
+        raise StillPlaying(f"run {folder.run} is being recovered by another process") from held
+    finally:
+        os.close(descriptor)
+
+
+def _player(folder: RunFolder, manifest: Manifest) -> str | None:
+    """Who still plays the run, as far as can be seen from this machine."""
+    owner = manifest.owner
+    if owner and owner["host"] == socket.gethostname():
+        with suppress(psutil.NoSuchProcess):
+            if abs(psutil.Process(owner["pid"]).create_time() - owner["created"]) < _SAME_PROCESS_S:
+                return f"process {owner['pid']}"
+    held = [mark for mark in folder.marks() if mark_is_held(mark)]
+    return f"invoker {_invoker(held[0])}" if held else None
+
+
+def _found(folder: RunFolder, planned: int) -> Flags:
+    """For each planned seq, whether it has a row of its own."""
+    found = np.zeros(planned, bool)
+    for part in folder.parts():
+        if part.name != MISSING_PART:
+            for batch in pq.ParquetFile(part).iter_batches(columns=["seq"]):
+                seqs = batch.column(0).to_numpy()
+                found[seqs[(seqs >= 0) & (seqs < planned)]] = True
+    return found
+
+
+def _attempted(folder: RunFolder, invokers: int, missing: Flags) -> NDArray[np.int64]:
+    """The highest seq that each invoker attempted: by its mark, or by its last row where the mark did not reach this machine."""
+    attempted = np.full(invokers, NOTHING_ATTEMPTED, np.int64)
+    for invoker in range(invokers):
+        rows = np.flatnonzero(~missing[invoker::invokers])
+        if len(rows):
+            attempted[invoker] = rows[-1] * invokers + invoker
+    for mark in folder.marks():
+        attempted[_invoker(mark)] = max(attempted[_invoker(mark)], read_mark(mark))
+    return attempted
+
+
+def _nodes(folder: RunFolder, manifest: Manifest) -> dict[int, str]:
+    """The node of each invoker."""
+    told = {each["invoker"]: str(each["node"]) for each in manifest.fleet if "invoker" in each and "node" in each}
+    left = {_invoker(mark): mark.parent.name.removeprefix("node=") for mark in folder.marks()}
+    return {invoker: left.get(invoker) or told.get(invoker) or UNKNOWN_NODE for invoker in range(manifest.invokers)}
+
+
+def _invoker(mark: Path) -> int:
+    return int(mark.name.removesuffix(MARK_SUFFIX).rpartition("-")[2])
+
+
+def _write_missing(path: Path, plan: Plan, missing: Flags, mine: Flags, attempted: NDArray[np.int64]) -> tuple[int, int]:
+    """Write rows for the missing calls of the invokers that are `mine`; how many were lost, and how many unsent."""
+    windows = _only(plan, missing, mine)
+    first = next(windows, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return 0, 0
+    naming = Naming(plan.recipe)
+    lost = unsent = 0
+    with part_writer(path) as append:
+        for window in _gathered(first, windows):
+            invokers = (window.seqs % len(mine)).astype(np.int16)
+            is_unsent = window.seqs > attempted[invokers]
+            append(_columns(window, invokers, is_unsent, naming), len(window))
+            unsent += int(is_unsent.sum())
+            lost += int((~is_unsent).sum())
+    return lost, unsent
+
+
+def _only(plan: Plan, missing: Flags, mine: Flags) -> Iterator[Window]:
+    for window in plan.windows():
+        chosen = missing[window.seqs] & mine[window.seqs % len(mine)]
+        if chosen.any():
+            yield Window(window.seqs[chosen], window.due_us[chosen], window.entries[chosen], window.variants[chosen])
+
+
+def _gathered(first: Window, rest: Iterator[Window]) -> Iterator[Window]:
+    """Windows joined until they fill a row group."""
+    gathered = [first]
+    for window in rest:
+        if sum(map(len, gathered)) + len(window) > ROW_GROUP_ROWS:
+            yield _joined(gathered)
+            gathered = []
+        gathered.append(window)
+    yield _joined(gathered)
+
+
+def _joined(windows: list[Window]) -> Window:
+    return Window(
+        np.concatenate([window.seqs for window in windows]),
+        np.concatenate([window.due_us for window in windows]),
+        np.concatenate([window.entries for window in windows]),
+        np.concatenate([window.variants for window in windows]),
+    )
+
+
+def _columns(window: Window, invokers: NDArray[np.int16], is_unsent: Flags, naming: Naming) -> dict[str, pa.Array]:
+    return {
+        **naming.columns(window.entries, window.due_us),
+        "seq": pa.array(window.seqs),
+        "invoker": pa.array(invokers),
+        "intended_us": pa.array(window.due_us),
+        "outcome": pa.DictionaryArray.from_arrays(pa.array(is_unsent.astype(np.int32)), _OUTCOMES),
+    }

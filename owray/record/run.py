@@ -1,0 +1,236 @@
+"""A run: the folder of evidence of one storm.
+
+    <runs>/run=<id>/run.json                              what was asked, and what became of it (`Manifest`)
+    <runs>/run=<id>/calls/node=<node>/part-*.parquet      the rows; only whole files bear such a name
+    <runs>/run=<id>/hosts/*.parquet                       samples of the machines
+    <runs>/run=<id>/journal/node=<node>/                  journals and marks, while the storm is played
+
+Ids are the time of the start in UTC, to 1/65536 s, so that they sort by time: 20261123-111203-a7f2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from owray.plan.recipe import Recipe
+from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
+
+MANIFEST_VERSION = 1
+LATEST = "latest"
+
+Status = Literal["running", "ended", "aborted", "recovered"]
+
+_PREFIX = "run="
+_ID_FORMAT = "%Y%m%d-%H%M%S"
+
+# Credentials have no place in a manifest, but command lines and URLs that carry them might be put there.
+_SECRETS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}:[A-Za-z0-9]+|(?<=://)[^/@\s\"]+:[^/@\s\"]+(?=@)")
+_LEFT_OUT = "(left out)"
+
+
+class RunNotFound(LookupError):
+    """No run of that name, or more than one."""
+
+
+class ManifestError(ValueError):
+    """A run.json that cannot be read."""
+
+
+def new_run_id(now: datetime) -> str:
+    """An id for a run that starts now (an aware datetime)."""
+    utc = now.astimezone(UTC)
+    return f"{utc.strftime(_ID_FORMAT)}-{utc.microsecond * 65536 // 1_000_000:04x}"
+
+
+def request_id(run: str, seq: int) -> str:
+    """The X-Request-ID that call `seq` carries, so that a server's log can be a witness."""
+    return f"{run}-{seq}"
+
+
+def runs_folder(chosen: Path | None = None) -> Path:
+    """Where runs live: as chosen, or $OWRAY_HOME/runs, or ~/.owray/runs."""
+    if chosen is not None:
+        return chosen
+    home = os.environ.get("OWRAY_HOME")
+    return (Path(home) if home else Path.home() / ".owray") / "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """run.json: everything about a run that is not a row. Times are ISO 8601 in UTC.
+
+    `t0_utc` is when the plan began, None until that is agreed. `options` is what the storm was told, `owner` the process that plays it
+    (see `owray.record.recover.this_process`), `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`).
+    """
+
+    run: str
+    recipe: Recipe
+    started_at: str
+    status: Status = "running"
+    t0_utc: str | None = None
+    ended_at: str | None = None
+    command: tuple[str, ...] = ()
+    invokers: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    owner: Mapping[str, Any] | None = None
+    target: Mapping[str, Any] = field(default_factory=dict)
+    platform: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    hosts: tuple[Mapping[str, Any], ...] = ()
+    clock: tuple[Mapping[str, Any], ...] = ()
+    fleet: tuple[Mapping[str, Any], ...] = ()
+    verdict: Mapping[str, Any] | None = None
+    recovery: Mapping[str, Any] | None = None
+
+    @property
+    def t0_us(self) -> int | None:
+        """When the plan began, in microseconds since 1970."""
+        if self.t0_utc is None:
+            return None
+        return (datetime.fromisoformat(self.t0_utc) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+    def to_json(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {"schema": MANIFEST_VERSION, **values, "recipe": self.recipe.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Manifest:
+        """Raises ManifestError. Keys that this version does not know are left aside."""
+        if data.get("schema") != MANIFEST_VERSION:
+            raise ManifestError(f"it was written by another version of owray (schema {data.get('schema')}, not {MANIFEST_VERSION})")
+        known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        try:
+            return cls(**{**known, **lists, "recipe": Recipe.from_json(known["recipe"])})
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ManifestError(f"it is incomplete ({problem})") from problem
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, runs: Path, now: datetime, recipe: Recipe, **values: Any) -> RunFolder:
+        """A new run that starts now, with its first manifest; `values` are further fields of it."""
+        while True:
+            run = new_run_id(now)
+            folder = cls(runs / f"{_PREFIX}{run}")
+            try:
+                folder.path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                now += timedelta(microseconds=16)
+        folder.save(Manifest(run=run, recipe=recipe, started_at=now.astimezone(UTC).isoformat(), **values))
+        return folder
+
+    @property
+    def run(self) -> str:
+        return self.path.name.removeprefix(_PREFIX)
+
+    def calls(self, node: str) -> Path:
+        """Where parts of a node go."""
+        return self.path / "calls" / f"node={node}"
+
+    def journals(self, node: str) -> Path:
+        """Where the invokers of a node write, and leave their marks."""
+        return self.path / "journal" / f"node={node}"
+
+    @property
+    def hosts(self) -> Path:
+        return self.path / "hosts"
+
+    def parts(self) -> list[Path]:
+        """All finished parts, in order of their names."""
+        return sorted(self.path.glob("calls/node=*/part-*.parquet"))
+
+    def journal_files(self) -> list[Path]:
+        """All journals that are not converted yet, closed or open."""
+        return sorted(path for path in self.path.glob("journal/node=*/*") if path.name.endswith((CLOSED_SUFFIX, OPEN_SUFFIX)))
+
+    def marks(self) -> list[Path]:
+        return sorted(self.path.glob(f"journal/node=*/*{MARK_SUFFIX}"))
+
+    def load(self) -> Manifest:
+        """Raises ManifestError, which names the file."""
+        path = self.path / "run.json"
+        try:
+            return Manifest.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError) as problem:
+            raise ManifestError(f"cannot read {path}: {problem}") from problem
+
+    def save(self, manifest: Manifest) -> None:
+        """Replace run.json at once: a reader sees the old or the new one. What looks like a credential is left out."""
+        text = json.dumps(manifest.to_json(), indent=2, allow_nan=False)
+        write_atomically(self.path / "run.json", _SECRETS.sub(_LEFT_OUT, text) + "\n")
+
+    def update(self, **changes: Any) -> Manifest:
+        """Change fields of the manifest."""
+        manifest = replace(self.load(), **changes)
+        self.save(manifest)
+        return manifest
+
+    def remove_journals(self) -> None:
+        """Take away the journal folder of a run that is complete: marks are of no use any more.
+
+        Raises OSError where a journal is left: rows are never thrown away.
+        """
+        for mark in self.marks():
+            mark.unlink()
+        for folder in [*self.path.glob("journal/node=*"), *self.path.glob("journal")]:
+            folder.rmdir()
+
+
+def list_runs(runs: Path) -> list[RunFolder]:
+    """All runs, oldest first."""
+    return [RunFolder(path) for path in sorted(runs.glob(f"{_PREFIX}*")) if (path / "run.json").exists()]
+
+
+def find_run(runs: Path, name: str = LATEST) -> RunFolder:
+    """The run called `name`: "latest", an id, or the beginning of exactly one id. Raises RunNotFound."""
+    known = list_runs(runs)
+    if not known:
+        raise RunNotFound(f"there are no runs in {runs} yet.  (owray storm makes one)")
+    if name == LATEST:
+        return known[-1]
+    found = [folder for folder in known if folder.run.startswith(name.removeprefix(_PREFIX))]
+    exact = [folder for folder in found if folder.run == name.removeprefix(_PREFIX)]
+    if not found:
+        raise RunNotFound(f"no run named {name!r}. The latest is {known[-1].run!r}  (owray runs lists them)")
+    if len(found) > 1 and not exact:
+        raise RunNotFound(f"{name!r} begins {len(found)} runs: {_some(found)}. Give more of its id  (owray runs lists them)")
+    return (exact or found)[0]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file at once, and durably."""
+    unfinished = path.with_name(f"{path.name}.tmp")
+    with _removed_on_failure(unfinished), unfinished.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _some(folders: list[RunFolder]) -> str:
+    names = [folder.run for folder in folders[:3]]
+    return ", ".join(names) + (", ..." if len(folders) > len(names) else "")
