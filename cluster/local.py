@@ -1,0 +1,262 @@
+"""Bringing up a lab on this machine: the embedded platform and a Ray, side by side.
+
+Both take a while for themselves, so both are launched and then watched by one loop, without threads: what Ctrl-C interrupts is always the
+waiting. Each step is on record before it is taken (see cluster.state), so a second `up` does only what is missing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import string
+import sys
+import sysconfig
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cluster import cores, processes, ray
+from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_id, read_state
+from owray.openwhisk.target import Target, write_wskprops
+
+if TYPE_CHECKING:
+    from cluster.openwhisk.embedded.config import PlatformConfig
+
+Say = Callable[[str], None]
+
+DEFAULT_PROFILE = "bench"
+_NAMESPACE = "guest"
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """What is asked of a local lab. None means: as the lab is, or the default if it has to be made. Memory in MB."""
+
+    profile: str | None = None
+    user_memory_mb: int | None = None
+
+
+class Start(Protocol):
+    """The start of one service."""
+
+    part: str
+    timeout_s: float
+
+    @property
+    def log(self) -> Path: ...
+
+    def begin(self) -> Service:
+        """Launch it."""
+
+    def poll(self) -> Service | None:
+        """The service once it is ready, None before. Raises LabError when it will not be."""
+
+    def close(self) -> None:
+        """Free what was only held for the start."""
+
+    def described(self, service: Service) -> str:
+        """What to tell the user of it."""
+
+
+class PlatformStart:
+    """One start of the embedded platform, with a fresh key."""
+
+    part = "platform"
+    timeout_s = 30.0
+
+    def __init__(self, folder: LabFolder, config: PlatformConfig, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._config = config
+        self._environment = environment
+        self._process: processes.Mark | None = None
+
+    @property
+    def log(self) -> Path:
+        return self._folder.logs / "platform.log"
+
+    def begin(self) -> Service:
+        self._listening.unlink(missing_ok=True)
+        path = self._folder.platform / "config.json"
+        self._config.save(path)
+        command = [sys.executable, "-P", "-m", "cluster.openwhisk.embedded", str(path)]
+        pid = processes.start(command, {**self._environment, processes.PART_VARIABLE: self.part}, self.log)
+        self._process = processes.mark(pid, self.part)
+        return Service("started", (self._process,) if self._process else ())
+
+    def poll(self) -> Service | None:
+        if self._process is None or not processes.alive(self._process):
+            raise LabError(f"the platform ended while it started: {_last_line(self.log)}  (all of its output: {self.log})")
+        try:
+            heard = json.loads(self._listening.read_text())
+        except FileNotFoundError:
+            return None
+        address = f"{heard['host']}:{heard['port']}"
+        user = self._config.users[0]
+        target = Target(api_host=f"http://{address}", auth=f"{user.uuid}:{user.key}", source=f"lab '{self._folder.name}'")
+        write_wskprops(self._folder.wskprops, target)
+        return Service("ready", (self._process,), address)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def described(self, service: Service) -> str:
+        return f"platform up at http://{service.address} ({self._config.profile} profile)"
+
+    @property
+    def _listening(self) -> Path:
+        return self._folder.platform / "listening.json"
+
+
+def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: processes.Mark | None = None) -> LabState:
+    """Start what a lab lacks; the caller holds its lock. Raises LabError, and leaves what did come up for the next `up` or `down`."""
+    state = _settled(folder, options, borrower)
+    config = _platform_config(folder, state)
+    folder.make()
+    journal = Journal(folder.state, state)
+    journal.record()
+    environment = _environment(folder.lab_id)
+    starts: list[Start] = []
+    if not platform_lives(journal.state):
+        _clear(folder.lab_id, PlatformStart.part)
+        starts.append(PlatformStart(folder, config, environment))
+    if not ray_lives(journal.state):
+        _clear(folder.lab_id, ray.RayStart.part)
+        for old in ray.temp_dirs(folder.lab_id, journal.state.temp_dir):
+            ray.remove_temp_dir(old)
+        temp_dir = ray.new_temp_dir()
+        journal.record(temp_dir=str(temp_dir))
+        starts.append(ray.RayStart(folder, temp_dir, journal.state.cores, environment))
+    try:
+        _start_all(starts, journal, say)
+    finally:
+        for start in starts:
+            start.close()
+    return journal.state
+
+
+def platform_lives(state: LabState) -> bool:
+    """Whether the recorded platform runs and answers."""
+    return _lives(state, state.platform) and state.platform is not None and platform_answers(state.platform)
+
+
+def ray_lives(state: LabState) -> bool:
+    """Whether the recorded Ray runs and answers."""
+    return _lives(state, state.ray) and state.ray is not None and ray.answers(state.ray, Path(state.temp_dir))
+
+
+def platform_answers(service: Service, timeout_s: float = 5.0) -> bool:
+    """Whether the platform answers GET /ping."""
+    connection = http.client.HTTPConnection(service.address, timeout=timeout_s)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _lives(state: LabState, service: Service | None) -> bool:
+    return service is not None and service.stage == "ready" and state.boot_id == boot_id() and all(map(processes.alive, service.processes))
+
+
+def _settled(folder: LabFolder, options: LocalOptions, borrower: processes.Mark | None) -> LabState:
+    """The state to go on from: the recorded one, with what is asked where that can still be had, else a new one."""
+    recorded = read_state(folder)
+    if recorded is None or recorded.boot_id != boot_id():
+        return LabState(
+            lab_id=folder.lab_id,
+            name=folder.name,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            boot_id=boot_id(),
+            profile=options.profile or DEFAULT_PROFILE,
+            user_memory_mb=options.user_memory_mb,
+            cores=cores.of_this_process(),
+            temp_dir=recorded.temp_dir if recorded else "",
+            borrower=borrower,
+        )
+    asked = replace(recorded, profile=options.profile or recorded.profile, user_memory_mb=options.user_memory_mb or recorded.user_memory_mb)
+    if asked != recorded and platform_lives(recorded):
+        raise LabError(
+            f"lab '{folder.name}' is up with {_described(recorded)}, not {_described(asked)}; "
+            f"remove it first (owray down --lab {folder.name}) or name another one with --lab"
+        )
+    return asked
+
+
+def _described(state: LabState) -> str:
+    return f"the {state.profile} profile" + (f" and {state.user_memory_mb} MB of user memory" if state.user_memory_mb else "")
+
+
+def _platform_config(folder: LabFolder, state: LabState) -> PlatformConfig:
+    """What the platform is told, with a fresh key. Raises LabError for a profile or a memory that it cannot have."""
+    from cluster.openwhisk.embedded.config import KEY_LENGTH, ConfigError, PlatformConfig, User
+
+    try:
+        return PlatformConfig(
+            state_dir=folder.platform,
+            users=(User(_NAMESPACE, str(uuid.uuid4()), _secret(KEY_LENGTH)),),
+            profile=state.profile,
+            overrides={} if state.user_memory_mb is None else {"user_memory_mb": state.user_memory_mb},
+            front_cores=state.cores.front,
+            container_cores=state.cores.containers,
+        )
+    except ConfigError as error:
+        raise LabError(str(error)) from error
+
+
+def _start_all(starts: list[Start], journal: Journal, say: Say) -> None:
+    began_s = time.monotonic()
+    for start in starts:
+        journal.record(**{start.part: Service("intended")})
+        journal.record(**{start.part: start.begin()})
+    waiting = list(starts)
+    while waiting:
+        for start in list(waiting):
+            elapsed_s = time.monotonic() - began_s
+            service = start.poll()
+            if service is not None:
+                journal.record(**{start.part: service})
+                waiting.remove(start)
+                say(f"{start.described(service):<60}{elapsed_s:5.1f} s")
+            elif elapsed_s > start.timeout_s:
+                raise LabError(f"the {start.part} was not ready after {start.timeout_s:.0f} s; its output is in {start.log}")
+        time.sleep(_POLL_S)
+
+
+def _clear(lab_id: str, part: str) -> None:
+    """End what an earlier start has left."""
+    stubborn = processes.end_all_of(lab_id, part)
+    if stubborn:
+        raise LabError(f"cannot end what an earlier start has left: {', '.join(map(str, stubborn))}")
+
+
+def _environment(lab_id: str) -> dict[str, str]:
+    """The environment of the lab's services: the caller's without settings of somebody's Ray, with the lab's id."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    kept[processes.LAB_VARIABLE] = lab_id
+    root = Path(__file__).resolve().parent.parent
+    if str(root) != sysconfig.get_path("purelib"):
+        # A checkout: what is started from `/` must find these packages too.
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH", ""))))
+    return kept
+
+
+def _secret(length: int) -> str:
+    alphabet = string.ascii_letters + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except FileNotFoundError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

@@ -1,0 +1,142 @@
+"""owray up, status and down, as they are typed."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import typer
+from support.labs import quiet, traces
+from typer.testing import CliRunner
+
+from cluster import lab as labs
+from cluster.commands import down, status, up
+from cluster.state import LabFolder
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def owray(monkeypatch, tmp_path):
+    """Runs a command line with an empty home; returns click's result."""
+    monkeypatch.setenv("OWRAY_HOME", str(tmp_path / "home"))
+    app = typer.Typer()
+    for command in (up, status, down):
+        command.mount(app)
+    runner = CliRunner()
+    yield lambda *words: runner.invoke(app, list(words))
+    for name in ("local", "two"):
+        assert not labs.down(tmp_path / "home", name, quiet)
+
+
+@contextlib.contextmanager
+def as_nobody():
+    """Without root's right to remove everything; root's tests only."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def closed_home():
+    """A home with a lab in whose folder a file cannot be removed."""
+    home = Path(tempfile.mkdtemp(prefix="owray-test-home-"))
+    folder = LabFolder(home, "local")
+    folder.make()
+    (folder.logs / "kept.log").touch()
+    folder.logs.chmod(0o500)
+    if os.getuid() == 0:
+        for path in (home, *home.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+    yield home
+    folder.logs.chmod(0o700)
+    shutil.rmtree(home)
+
+
+def test_a_lab_is_brought_up_shown_and_removed(owray, tmp_path):
+    made = owray("up", "local", "--lab", "two", "--user-memory", "1g")
+    assert made.exit_code == 0, made.output
+    assert [line.split()[0] for line in made.stderr.splitlines()] == ["platform", "Ray"]
+    assert made.stdout.startswith("lab 'two' is up: http://127.0.0.1:")
+    held = traces(tmp_path / "home", "two")
+
+    again = owray("up", "local", "--lab", "two", "--json")
+    assert (again.exit_code, again.stderr) == (0, "")
+    described = json.loads(again.stdout)
+    assert described["name"] == "two"
+    assert described["wskprops"].endswith("/labs/two/wskprops")
+    assert owray("up", "local", "--lab", "two").stdout.startswith("lab 'two' was up already: ")
+    other = owray("up", "local", "--lab", "two", "--user-memory", "2g")
+    assert other.exit_code == 1
+    assert "not the bench profile and 2048 MB" in other.stderr
+
+    shown = owray("status")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("lab 'two' is up\n")
+    assert f"{described['api_host']} answers" in shown.stdout
+    (one,) = json.loads(owray("status", "--json").stdout)
+    assert (one["name"], one["condition"], one["ray"]["address"]) == ("two", "up", described["ray_address"])
+
+    nothing = owray("down")
+    assert nothing.exit_code == 0
+    assert "no lab 'local' is up, nothing to remove  (there is two: owray down --lab NAME)" in nothing.stdout
+    removed = owray("down", "--lab", "two", "--json")
+    assert removed.exit_code == 0
+    assert json.loads(removed.stdout) == {"two": {"was_there": True, "processes": [], "files": []}}
+    assert held.left() == []
+
+
+def test_down_of_nothing_says_so_and_is_no_error(owray):
+    answer = owray("down")
+    assert (answer.exit_code, answer.stdout) == (0, "no lab 'local' is up, nothing to remove\n")
+
+
+def test_status_of_nothing_says_how_to_make_a_lab(owray):
+    answer = owray("status")
+    assert (answer.exit_code, answer.stdout) == (0, "no lab is up  (owray up local makes one)\n")
+    assert owray("status", "--json").stdout == "[]\n"
+
+
+def test_a_damaged_lab_is_shown_with_its_remedy_and_an_exit_code(owray, tmp_path):
+    LabFolder(tmp_path / "home", "two").make()
+    answer = owray("status", "--lab", "two")
+    assert answer.exit_code == 1
+    assert answer.stdout.startswith("lab 'two' is damaged: its state file is gone")
+    assert "owray down --lab two removes it" in answer.stdout
+
+
+@pytest.mark.parametrize("words", [("up", "local"), ("down",), ("status",)])
+def test_a_bad_name_is_refused_in_one_line(owray, words):
+    answer = owray(*words, "--lab", "../x")
+    assert answer.exit_code == 1
+    assert answer.stderr == "owray: '../x' cannot be a lab's name: use 1 to 40 lower-case letters, digits and hyphens\n"
+
+
+def test_down_names_what_it_could_not_remove(owray, closed_home, monkeypatch):
+    monkeypatch.setenv("OWRAY_HOME", str(closed_home))
+    with as_nobody():
+        answer = owray("down")
+    assert answer.exit_code == 6
+    assert str(closed_home / "labs" / "local") in answer.stderr
+    monkeypatch.setenv("OWRAY_HOME", str(closed_home / "unused"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("512m", 512), ("4g", 4096), ("4G", 4096), ("1.5GB", 1536), ("2 gib", 2048), ("1t", 1048576)]
+)
+def test_sizes_are_read_as_people_write_them(text, expected):
+    assert up.memory_mb(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "4", "g", "-1g", "4 gigabytes", "1e3m"])
+def test_what_is_no_size_is_refused_with_an_example(text):
+    with pytest.raises(typer.BadParameter, match="512m or 4g"):
+        up.memory_mb(text)
