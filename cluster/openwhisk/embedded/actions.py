@@ -1,0 +1,182 @@
+"""A stored action, and what a PUT makes of it.
+
+A PUT replaces exec, parameters, version and publish where it names them and inherits them where not; limits merge by field and
+annotations by key. Every overwrite is a new version, and a new version is another action to the container pool: `identity` is what two
+actions must share for a warm container of one to serve the other. The time of the update is not part of it, so an action that is deleted
+and made again just as it was finds its containers again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
+from cluster.openwhisk.embedded.config import Knobs
+from cluster.openwhisk.embedded.ids import FIRST_VERSION, checked_version, next_version
+from cluster.openwhisk.embedded.kinds import Kind, Kinds
+from cluster.openwhisk.embedded.limits import Limits, LimitsPatch, check_size, default_limits, patched
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
+
+
+class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A parameter or an annotation. `init` parameters go into the environment once, not into the arguments of each run."""
+
+    key: str
+    value: Any
+    init: bool = False
+
+
+class Exec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`binary` is computed, whatever the client says: code that is wholly base64 is taken for an archive, `abcd` included."""
+
+    kind: str
+    code: str
+    binary: bool
+    main: str | None = None
+
+
+class ExecPatch(msgspec.Struct, frozen=True):
+    kind: str
+    code: str | None = None
+    main: str | None = None
+
+
+class ActionPatch(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of a PUT; fields it does not know are ignored."""
+
+    exec: ExecPatch | None = None
+    parameters: list[Pair] | None = None
+    annotations: list[Pair] | None = None
+    limits: LimitsPatch | None = None
+    version: str | None = None
+    publish: bool | None = None
+    del_annotations: list[str] = msgspec.field(default_factory=list)
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """An action as it is stored; `updated` in epoch milliseconds."""
+
+    namespace: str
+    name: str
+    exec: Exec
+    runtime: Kind
+    parameters: tuple[Pair, ...]
+    limits: Limits
+    version: str
+    publish: bool
+    annotations: tuple[Pair, ...]
+    updated: int
+
+    @property
+    def path(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def annotation(self, key: str, default: Any = None) -> Any:
+        return next((pair.value for pair in self.annotations if pair.key == key), default)
+
+    def identity(self) -> bytes:
+        """Equal for actions that may share a warm container."""
+        document = self.document()
+        del document["updated"]
+        return hashlib.sha256(encode(document)).digest()
+
+    def document(self, *, code: bool = True) -> dict[str, Any]:
+        """As GET, PUT and DELETE answer it."""
+        details = {"kind": self.exec.kind, "binary": self.exec.binary}
+        if code:
+            details["code"] = self.exec.code
+        if self.exec.main is not None:
+            details["main"] = self.exec.main
+        return self._common() | {"exec": details, "parameters": self.parameters}
+
+    def summary(self) -> dict[str, Any]:
+        """As a listing shows it: the kind is to be had from the `exec` annotation only."""
+        return self._common() | {"exec": {"binary": self.exec.binary}}
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "namespace": self.namespace,
+            "name": self.name,
+            "version": self.version,
+            "publish": self.publish,
+            "annotations": self.annotations,
+            "limits": self.limits,
+            "updated": self.updated,
+        }
+
+
+def parse_patch(body: bytes) -> ActionPatch:
+    """Raises the 400 of a body that is not what a PUT takes."""
+    try:
+        return msgspec.json.decode(body, type=ActionPatch)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise rejection(400, f"{MALFORMED_BODY}{error}") from None
+
+
+def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: str, knobs: Knobs, kinds: Kinds, now_ms: int) -> Action:
+    """The action that a PUT makes, new or of an old one. Raises the 400s and 413s of what may not be stored."""
+    _check_sizes(patch, knobs)
+    if patch.exec is not None:
+        made, kind = _exec(patch.exec, kinds)
+    elif old is not None:
+        made, kind = old.exec, old.runtime
+    else:
+        raise rejection(400, "exec undefined")
+    return Action(
+        namespace=namespace,
+        name=name,
+        exec=made,
+        runtime=kind,
+        parameters=_replaced(patch.parameters, old.parameters if old else ()),
+        limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
+        version=_version(patch.version, old),
+        publish=patch.publish if patch.publish is not None else (old.publish if old else False),
+        annotations=_annotations(old, patch, made.kind),
+        updated=now_ms,
+    )
+
+
+def _check_sizes(patch: ActionPatch, knobs: Knobs) -> None:
+    if patch.exec is not None:
+        check_size("exec", len((patch.exec.code or "").encode()) + len((patch.exec.main or "").encode()), knobs.code_bytes)
+    check_size("parameters", len(encode(patch.parameters or [])), knobs.parameter_bytes)
+    check_size("annotations", len(encode(patch.annotations or [])), knobs.parameter_bytes)
+
+
+def _exec(patch: ExecPatch, kinds: Kinds) -> tuple[Exec, Kind]:
+    kind = kinds.resolve(patch.kind)
+    if patch.code is None:
+        raise rejection(400, f"{MALFORMED_BODY}'code' must be a string or attachment object defined in 'exec' for '{kind.name}' actions")
+    return Exec(kind.name, patch.code, is_binary(patch.code), patch.main), kind
+
+
+def is_binary(code: str) -> bool:
+    """Whether OpenWhisk takes this code for an archive."""
+    text = code.strip()
+    return len(text) % 4 == 0 and _BASE64.fullmatch(text) is not None
+
+
+def _replaced(new: list[Pair] | None, old: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    return old if new is None else tuple(new)
+
+
+def _version(wanted: str | None, old: Action | None) -> str:
+    if wanted is not None:
+        return checked_version(wanted)
+    return next_version(old.version) if old else FIRST_VERSION
+
+
+def _annotations(old: Action | None, patch: ActionPatch, kind: str) -> tuple[Pair, ...]:
+    merged = {pair.key: pair for pair in old.annotations} if old else {}
+    for key in patch.del_annotations:
+        merged.pop(key, None)
+    merged |= {pair.key: pair for pair in patch.annotations or ()}
+    if old is None:
+        merged.setdefault("provide-api-key", Pair("provide-api-key", value=False))
+    merged["exec"] = Pair("exec", kind)
+    return tuple(merged.values())

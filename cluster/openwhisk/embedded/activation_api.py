@@ -1,0 +1,67 @@
+"""The requests about activations: list, record, result and logs."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from cluster.openwhisk.embedded.activations import Activations, Stored, summary
+from cluster.openwhisk.embedded.answers import NOT_FOUND, Answer, json_answer, refusal
+from cluster.openwhisk.embedded.calls import Call
+from cluster.openwhisk.embedded.config import Knobs
+from cluster.openwhisk.embedded.ids import checked_activation_id, checked_name
+from cluster.openwhisk.embedded.queries import Page, boolean, instant_ms, malformed
+
+COLLECTION = "activations"
+
+OUT_OF_BAND = ["Logs are not available."]
+
+
+class ActivationApi:
+    """Handlers of the routes below `/activations`."""
+
+    def __init__(self, knobs: Knobs, activations: Activations) -> None:
+        self._knobs = knobs
+        self._activations = activations
+
+    async def list(self, call: Call) -> Answer:
+        call.check_names()
+        namespace = call.namespace()
+        query = call.route.query
+        page = Page.of(query, COLLECTION)
+        docs = boolean(query, "docs", default=False)
+        if docs and page.only_count:
+            raise malformed("docs", "The parameters 'docs' and 'count' exclude each other.")
+        path = _action_path(namespace, query.get("name"))
+        found = self._activations.select(namespace, path, instant_ms(query, "since"), instant_ms(query, "upto"))
+        if page.only_count:
+            return json_answer({COLLECTION: max(0, sum(1 for _ in found) - page.skip)})
+        wanted = islice(found, page.skip, page.skip + page.limit)
+        return json_answer([stored.decoded() if docs else summary(stored) for stored in wanted])
+
+    async def get(self, call: Call) -> Answer:
+        return Answer(200, self._stored(call).record)
+
+    async def result(self, call: Call) -> Answer:
+        return json_answer(self._stored(call).decoded().response)
+
+    async def logs(self, call: Call) -> Answer:
+        stored = self._stored(call)
+        return json_answer({"logs": OUT_OF_BAND if self._knobs.log_store == "driver" else stored.decoded().logs})
+
+    def _stored(self, call: Call) -> Stored:
+        (activation_id,) = call.route.names
+        checked_activation_id(activation_id)
+        stored = self._activations.get(call.namespace(), activation_id)
+        if stored is None:
+            raise refusal(404, NOT_FOUND)
+        return stored
+
+
+def _action_path(namespace: str, name: str | None) -> str | None:
+    """The filter `name` is an action's name, or a package's and an action's."""
+    if name is None:
+        return None
+    segments = name.split("/")
+    if len(segments) > 2:
+        raise malformed("name", f"The name '{name}' has more than a package and an action in it.")
+    return "/".join((namespace, *map(checked_name, segments)))

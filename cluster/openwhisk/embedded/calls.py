@@ -1,0 +1,45 @@
+"""A request as the API sees it, and what all parts of the API ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from cluster.openwhisk.embedded.answers import Answer, refusal, rejection
+from cluster.openwhisk.embedded.config import User
+from cluster.openwhisk.embedded.ids import checked_name
+from cluster.openwhisk.embedded.routes import Route
+
+
+@dataclass(slots=True)
+class Call:
+    """One authenticated request. `seen_ms` is when the platform first saw it, in epoch milliseconds."""
+
+    user: User
+    route: Route
+    headers: Mapping[str, str]
+    body: bytes
+    transaction_id: str
+    seen_ms: int
+
+    def check_names(self) -> None:
+        """Raises the 400 of a namespace or entity name that cannot be one."""
+        if self.route.namespace != "_":
+            checked_name(self.route.namespace)
+        for name in self.route.names:
+            checked_name(name)
+
+    def namespace(self) -> str:
+        """The namespace asked for; `_` is the caller's own. Raises the 403 of somebody else's."""
+        namespace = self.route.namespace
+        if namespace not in ("_", self.user.namespace):
+            raise refusal(403, f"The supplied authentication is not authorized to access '{namespace}'.")
+        return self.user.namespace
+
+    def check_json(self) -> None:
+        """Raises the 415 of a body that does not claim to be JSON; no body needs no type."""
+        if self.body and self.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+            raise rejection(415, "The request's Content-Type is not supported. Expected:\napplication/json")
+
+
+Handler = Callable[[Call], Awaitable[Answer]]

@@ -1,0 +1,80 @@
+"""Query parameters, their ranges and their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from cluster.openwhisk.embedded.answers import Refused, rejection
+
+Query = Mapping[str, str]
+
+DEFAULT_LIMIT = 30
+MAX_LIMIT = 200
+
+_TRUE = frozenset(("true", "yes", "on", "1"))
+_FALSE = frozenset(("false", "no", "off", "0"))
+
+
+class Page(NamedTuple):
+    """Which part of a listing is wanted."""
+
+    limit: int
+    skip: int
+    only_count: bool
+
+    @classmethod
+    def of(cls, query: Query, collection: str) -> Page:
+        limit = integer(query, "limit", DEFAULT_LIMIT, collection)
+        if not 0 <= limit <= MAX_LIMIT:
+            raise malformed("limit", f"The value '{limit}' is not in the range of 0 to {MAX_LIMIT} for {collection}.")
+        skip = integer(query, "skip", 0, collection)
+        if skip < 0:
+            raise malformed("skip", f"The value '{skip}' is not in the range of 0 to {2**31 - 1} for {collection}.")
+        return cls(limit or MAX_LIMIT, skip, boolean(query, "count", default=False))
+
+
+def boolean(query: Query, name: str, *, default: bool) -> bool:
+    text = query.get(name)
+    if text is None:
+        return default
+    folded = text.lower()
+    if folded in _TRUE:
+        return True
+    if folded in _FALSE:
+        return False
+    raise malformed(name, f"'{text}' is not a valid Boolean value")
+
+
+def integer(query: Query, name: str, default: int, collection: str) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise malformed(name, f"The value '{text}' is not an integer for {collection}.") from None
+
+
+def instant_ms(query: Query, name: str) -> int | None:
+    """`since` and `upto` are milliseconds; the text of the real platform says seconds, and so does this one."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise malformed(name, f"The value '{text}' is not a number of epoch seconds.")
+    return int(text)
+
+
+def wait_ms(query: Query, longest_ms: int) -> int:
+    """How long a blocking call waits: `timeout`, checked on non-blocking calls too."""
+    text = query.get("timeout")
+    if text is None:
+        return longest_ms
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= longest_ms):
+        raise malformed("timeout", f"Timeout must be number of milliseconds up to {longest_ms}.")
+    return int(text)
+
+
+def malformed(name: str, text: str) -> Refused:
+    return rejection(400, f"The query parameter '{name}' was malformed:\n{text}")

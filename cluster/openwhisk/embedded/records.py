@@ -1,0 +1,114 @@
+"""The activation record: what a blocking call is answered with, and what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from cluster.openwhisk.embedded.actions import Action, Pair
+from cluster.openwhisk.embedded.answers import encode
+from cluster.openwhisk.embedded.outcomes import STATUS_TEXTS, Outcome, Status
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    status: str
+    success: bool
+    result: msgspec.Raw
+    size: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Times in epoch milliseconds. `duration` contains the init time; what came before it is the annotation `waitTime`."""
+
+    namespace: str
+    name: str
+    version: str
+    subject: str
+    activation_id: str
+    start: int
+    end: int
+    duration: int
+    response: Response
+    logs: Sequence[str]
+    publish: bool = False
+    annotations: list[Pair]
+
+    def annotation(self, key: str) -> Any:
+        return next((pair.value for pair in self.annotations if pair.key == key), None)
+
+
+class Stamps:
+    """Wall-clock times of one activation in milliseconds, named as appendix A.2's t0 ... t6; 0 where it did not come that far.
+
+    Integers of a clock that can be set, and not a monotonic one, because the real records are made of these: durations are off by a
+    millisecond now and then, and a clock that is stepped shows.
+    """
+
+    __slots__ = ("init_begun", "init_ended", "run_begun", "run_ended", "seen")
+
+    def __init__(self, seen: int) -> None:
+        self.seen = seen
+        self.init_begun = 0
+        self.init_ended = 0
+        self.run_begun = 0
+        self.run_ended = 0
+
+    @property
+    def initialised(self) -> bool:
+        """This activation initialised its container, or tried to: a cold start."""
+        return self.init_begun != 0
+
+    @property
+    def init_ms(self) -> int:
+        return self.init_ended - self.init_begun
+
+
+def make_record(action: Action, activation_id: str, subject: str, stamps: Stamps, outcome: Outcome, now_ms: int) -> Record:
+    """The record of a simple action, its logs still empty; `subject` is also the invoking namespace.
+
+    `now_ms` stands for all times of an activation that found no container.
+    """
+    start, end, begun = _interval(stamps, now_ms)
+    annotations = [
+        Pair("path", action.path),
+        Pair("kind", action.exec.kind),
+        Pair("limits", action.limits),
+        Pair("timeout", outcome.out_of_time),
+        Pair("waitTime", begun - stamps.seen),
+    ]
+    if stamps.initialised:
+        annotations.append(Pair("initTime", stamps.init_ms))
+    return Record(
+        namespace=subject,
+        name=action.name,
+        version=action.version,
+        subject=subject,
+        activation_id=activation_id,
+        start=start,
+        end=end,
+        duration=end - start,
+        response=Response(
+            STATUS_TEXTS[outcome.status],
+            outcome.status is Status.SUCCESS,
+            msgspec.Raw(outcome.result),
+            msgspec.UNSET if outcome.size is None else outcome.size,
+        ),
+        logs=(),
+        annotations=annotations,
+    )
+
+
+def _interval(stamps: Stamps, now_ms: int) -> tuple[int, int, int]:
+    """(start, end, end of the wait). The start lies an init time before the run, although init and run need not touch."""
+    if stamps.run_begun:
+        begun = stamps.init_begun or stamps.run_begun
+        return stamps.run_begun - stamps.init_ms, stamps.run_ended, begun
+    if stamps.initialised:
+        return stamps.init_begun, stamps.init_ended, stamps.init_begun
+    return now_ms, now_ms, now_ms
+
+
+def encode_record(record: Record) -> bytes:
+    return encode(record)

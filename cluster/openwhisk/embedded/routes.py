@@ -1,0 +1,90 @@
+"""From the path of a request to what it asks for.
+
+Parsed once for each distinct path with its query: a storm asks for the same few again and again.
+Paths are split before they are unquoted, so that an escaped slash stays part of a name (and makes it illegal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
+from urllib.parse import parse_qsl, unquote
+
+API = "/api/v1"
+
+Place = Literal[
+    "root",
+    "ping",
+    "api",
+    "namespaces",
+    "actions",
+    "action",
+    "packaged action",
+    "activations",
+    "activation",
+    "activation result",
+    "activation logs",
+    "limits",
+    "outside",
+    "nowhere",
+]
+"""What a path leads to. `outside` and `nowhere` are unknown paths outside and under the API."""
+
+_OUTSIDE: Mapping[str, Place] = {"": "root", "/": "root", "/ping": "ping", API: "api", API + "/": "api"}
+_PARTS: Mapping[str, Place] = {"result": "activation result", "logs": "activation logs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A place, the names on the way there, and the query."""
+
+    place: Place
+    namespace: str
+    names: tuple[str, ...]
+    query: Mapping[str, str]
+
+    @property
+    def under_api(self) -> bool:
+        return self.place not in ("root", "ping", "outside")
+
+
+@lru_cache(maxsize=4096)
+def parse(raw_path: str) -> Route:
+    """Never fails: what leads nowhere is a place too."""
+    path, _, raw_query = raw_path.partition("?")
+    query = MappingProxyType(dict(parse_qsl(raw_query, keep_blank_values=True)))
+    if path in _OUTSIDE:
+        return Route(_OUTSIDE[path], "", (), query)
+    if not path.startswith(API + "/"):
+        return Route("outside", "", (), query)
+    segments = [unquote(segment) for segment in path[len(API) + 1 :].split("/")]
+    if segments[0] != "namespaces":
+        return Route("nowhere", "", (), query)
+    place, names = _place(segments[1:])
+    return Route(place, segments[1] if len(segments) > 1 else "", names, query)
+
+
+def _place(segments: list[str]) -> tuple[Place, tuple[str, ...]]:
+    """`segments` begin with the namespace; a trailing slash, accepted on collections, shows as an empty last one."""
+    match segments:
+        case [] | [""]:
+            return "namespaces", ()
+        case [_, "actions"] | [_, "actions", ""]:
+            return "actions", ()
+        case [_, "actions", name]:
+            return "action", (name,)
+        case [_, "actions", package, name]:
+            return "packaged action", (package, name)
+        case [_, "activations"] | [_, "activations", ""]:
+            return "activations", ()
+        case [_, "activations", activation_id]:
+            return "activation", (activation_id,)
+        case [_, "activations", activation_id, part] if part in _PARTS:
+            return _PARTS[part], (activation_id,)
+        case [_, "limits"] | [_, "limits", ""]:
+            return "limits", ()
+        case _:
+            return "nowhere", ()

@@ -1,0 +1,255 @@
+"""The Python runtime: the HTTP server in a container that answers /init once and /run from then on.
+
+A blocking loop over one connection at a time, with nothing between a request and the action but what the protocol asks for: about
+20 us of CPU a run. What an action does wrong is answered as the real runtime does it:
+
+    the action                                        answer                                                   then
+    raises an Exception                               200 {"error": "<text>"}, traceback on stderr             stays
+    returns None                                      200 null (the platform does not accept it)               stays
+    returns a number or a string                      502 "did not return a dictionary or array"               stays
+    calls sys.exit, or returns what is not JSON       400 "command exited"                                     ends
+    does not load, or has no such main                502 at /init                                             stays
+    is initialised a second time                      403                                                      stays
+
+Standard library only, CPython 3.9 and later.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import io
+import json
+import os
+import sys
+import traceback
+import types
+import zipfile
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+SENTINEL = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n"
+STDOUT, STDERR = 1, 2
+
+FIRST_BYTES = 16384
+"""Room for a head and a small body. Much more, and malloc maps fresh pages for each request."""
+
+_libc = ctypes.CDLL(None)
+
+Reply = tuple[int, bytes]
+
+
+class CommandExited(Exception):
+    """The action has ended its process, or done what ends it in the real runtime."""
+
+
+class NotLoaded(Exception):
+    """The action's code cannot be used; the text says why."""
+
+
+class Runtime:
+    """The action of this container, once it is initialised."""
+
+    def __init__(self) -> None:
+        self._main: Callable[[Any], Any] | None = None
+        self._environment: dict[str, Variable] = {}
+
+    def init(self, value: dict[str, Any]) -> Reply:
+        if self._main is not None:
+            return _error(403, "Cannot initialize the action more than once.")
+        if not value.get("code"):
+            return _error(403, "Missing main/no code to execute.")
+        os.environ.update(value.get("env") or {})
+        try:
+            self._main = _load(value["code"], value.get("binary") or False, value.get("main") or "main")
+        except NotLoaded as error:
+            traceback.print_exc()
+            self.end_logs()
+            return _error(502, f"The action did not load: {error}")
+        return 200, b'{"ok":true}\n'
+
+    def run(self, request: dict[str, Any]) -> Reply:
+        if self._main is None:
+            return _error(500, "Cannot run an action that was not initialized.")
+        arguments = request.pop("value", None) or {}
+        self._refresh(request)
+        try:
+            result = self._main(arguments)
+        except Exception as error:  # noqa: BLE001 - an action may raise anything
+            traceback.print_exc()
+            result = {"error": str(error)}
+        except BaseException as error:
+            raise CommandExited from error
+        try:
+            text = json.dumps(result)
+        except Exception as error:
+            raise CommandExited from error
+        if text[0] not in "{[" and result is not None:
+            return _error(502, "The action did not return a dictionary or array.")
+        return 200, text.encode() + b"\n"
+
+    def end_logs(self) -> None:
+        """Both streams are complete. An action may have closed or replaced them: then there is nothing to complete."""
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001, S110 - whatever the action has put there
+            pass
+        try:
+            os.write(STDOUT, SENTINEL)
+            os.write(STDERR, SENTINEL)
+        except OSError:
+            pass
+
+    def _refresh(self, request: dict[str, Any]) -> None:
+        """Every key but `value` is an environment variable; most are the same as before."""
+        for key, value in request.items():
+            variable = self._environment.get(key)
+            if variable is None:
+                variable = self._environment[key] = Variable("__OW_" + key.upper())
+            if variable.value != value:
+                variable.set(value)
+
+
+class Variable:
+    """An environment variable that changes with every run.
+
+    `os.environ[name] = value` is setenv of the C library, and glibc before 2.41 keeps every string it was ever given: some 100 bytes a run
+    that never come back. Here the library is given one buffer by putenv, and the buffer changes.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.value: str | None = None
+        self._name = name.encode()
+        self._buffer = ctypes.create_string_buffer(0)
+
+    def set(self, value: str) -> None:
+        self.value = value
+        encoded = value.encode("utf-8", "surrogateescape")
+        text = b"%b=%b" % (self._name, encoded)
+        if len(text) < len(self._buffer):
+            self._buffer.value = text
+        else:
+            buffer = ctypes.create_string_buffer(text, 2 * len(text))
+            _libc.putenv(buffer)
+            self._buffer = buffer  # only now may the old one go
+        os.environ._data[self._name] = encoded  # type: ignore[attr-defined]  # noqa: SLF001 - what os.environ[...] = does beside setenv
+
+
+def _load(code: str, binary: bool, main: str) -> Callable[[Any], Any]:
+    """The function to call. Raises NotLoaded."""
+    try:
+        source, name = (_unpack(code), "__main__.py") if binary else (code, "main__.py")
+        if not binary:
+            with open(name, "w", encoding="utf-8") as file:  # noqa: PTH123 - tracebacks show these lines
+                file.write(source)
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - pathlib takes a millisecond to import
+        module = types.ModuleType("main__")
+        module.__file__ = name
+        sys.modules["main__"] = module
+        exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102 - that is what an action is
+    except BaseException as error:
+        raise NotLoaded(f"{type(error).__name__}: {error}") from error
+    function: Callable[[Any], Any] | None = module.__dict__.get(main)
+    if not callable(function):
+        raise NotLoaded(f"it has no function '{main}'")
+    return function
+
+
+def _unpack(code: str) -> str:
+    """Put a zip archive into the working directory; the source of its `__main__.py`."""
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(code))) as archive:
+        archive.extractall()
+        return archive.read("__main__.py").decode("utf-8")
+
+
+def _error(status: int, text: str) -> Reply:
+    return status, json.dumps({"error": text}).encode() + b"\n"
+
+
+class Requests:
+    """The requests of one connection, one after another."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = b""
+
+    def next(self) -> tuple[bytes, bytes] | None:
+        """(path, body) of the next POST, or None when the peer has gone."""
+        received = self._received
+        while True:
+            head, end, rest = received.partition(b"\r\n\r\n")
+            if end:
+                break
+            data = self._connection.recv(FIRST_BYTES)
+            if not data:
+                return None
+            received += data
+        path, length = _parse_head(head)
+        if len(rest) < length:
+            rest = self._rest(rest, length)
+        self._received = rest[length:]
+        return path, rest[:length]
+
+    def answer(self, status: int, body: bytes) -> None:
+        head = b"HTTP/1.1 %d -\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+        self._connection.sendall(head + body)
+
+    def _rest(self, received: bytes, length: int) -> bytes:
+        parts = [received]
+        missing = length - len(received)
+        while missing > 0:
+            data = self._connection.recv(1048576)
+            if not data:
+                raise ConnectionError("the request ended before its length")
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _parse_head(head: bytes) -> tuple[bytes, int]:
+    """Path and length of the body. The heads of one platform differ in the length only, and that seldom."""
+    line, *fields = head.split(b"\r\n")
+    lengths = [int(field.partition(b":")[2]) for field in fields if field.lower().startswith(b"content-length:")]
+    return line.split(b" ", 2)[1], lengths[0] if lengths else 0
+
+
+def serve(listener: socket.socket) -> None:
+    """Answer until the process is killed."""
+    # Open them afresh: what the parent had open was a stream of the parent's, with its buffering.
+    sys.stdout = open(STDOUT, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(STDERR, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    runtime = Runtime()
+    while True:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(ConnectionError):
+            _converse(runtime, Requests(connection))
+
+
+def _converse(runtime: Runtime, requests: Requests) -> None:
+    while True:
+        request = requests.next()
+        if request is None:
+            return
+        path, body = request
+        if path == b"/run":
+            try:
+                status, answer = runtime.run(json.loads(body))
+            except CommandExited:
+                traceback.print_exc()
+                requests.answer(*_error(400, "command exited"))
+                runtime.end_logs()
+                os._exit(1)
+            requests.answer(status, answer)
+            # After the answer, so that nobody waits for it: the platform has the logs to wait for, if it wants them.
+            runtime.end_logs()
+        elif path == b"/init":
+            requests.answer(*runtime.init(json.loads(body)["value"]))
+        else:
+            requests.answer(*_error(404, "There are /init and /run."))

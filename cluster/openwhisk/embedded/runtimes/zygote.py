@@ -1,0 +1,243 @@
+"""A server that forks containers.
+
+An interpreter takes 20 ms of CPU to start; a fork of one that is ready takes 1 ms. When a storm arrives cold that is the difference
+between a busy core and a stalled one. So one process, `python -I -S zygote.py`, loads the runtime once and forks it for each container.
+Programs of other runtimes (Node) are forked and then executed, so that every container on the machine has the same parent.
+
+Orders come over a socket, one JSON object a line, and events go back the same way:
+
+    {"start": 7, "folder": "...", "program": null | [...], "environment": {...}, "logs": true}     {"started": 7, "pid": 4711}
+                                                                                                   {"failed": 7, "error": "..."}
+    {"kill": 7}                                                                                    {"ended": 7, "status": -9}
+
+How nothing is left behind:
+  - a container leads its own session and process group; whatever ends it, the rest of the group is killed before its leader is
+    reaped, while the number still belongs to it;
+  - a container asks the kernel to be killed when this process ends (PR_SET_PDEATHSIG);
+  - this process ends when the socket to the platform closes, which the platform's death does, however it died; before that it kills
+    all that descends from it, and what has left its group and lost its parent comes to it as well (PR_SET_CHILD_SUBREAPER).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib.util
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any, NoReturn
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+"""From linux/prctl.h."""
+
+SOCKET_NAME = "s"
+"""The container's listening socket, in its folder. Bound before the fork, so that no connection is ever refused."""
+
+LISTENER = 3
+"""The descriptor at which a container finds its listening socket."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Orphans of this process come to it instead of to init."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill_children(spared: int = 0) -> None:
+    """Kill the direct children of this process with their groups, but for one."""
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:  # noqa: PTH123 - pathlib is not loaded here
+        pids = [int(pid) for pid in file.read().split()]
+    for pid in pids:
+        if pid != spared:
+            _kill(pid)
+
+
+class Zygote:
+    """`runtime` is the module whose `serve` a forked container runs."""
+
+    def __init__(self, control: socket.socket, runtime: Any) -> None:
+        self._control = control
+        self._runtime = runtime
+        self._numbers: dict[int, int] = {}
+        self._pids: dict[int, int] = {}
+        self._received = b""
+        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self) -> None:
+        """Until the platform is gone."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.set_wakeup_fd(self._wake)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+                self._reap()
+            if self._control.fileno() in ready and not self._obey():
+                return
+
+    def end(self) -> None:
+        """Kill everything below this process, and what comes up from below that."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            kill_children()
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            time.sleep(0.002)
+
+    def _obey(self) -> bool:
+        """False when the platform has closed the socket."""
+        data = self._control.recv(65536)
+        *orders, self._received = (self._received + data).split(b"\n")
+        for line in orders:
+            order = json.loads(line)
+            if "start" in order:
+                self._start(order)
+            elif order["kill"] in self._pids:
+                _kill(self._pids[order["kill"]])
+        return bool(data)
+
+    def _start(self, order: dict[str, Any]) -> None:
+        number = order["start"]
+        try:
+            with _listener(order["folder"]) as listener:
+                parent = os.getpid()
+                pid = os.fork()
+                if not pid:
+                    self._become(order, listener.detach(), parent)
+        except OSError as error:
+            self._say({"failed": number, "error": str(error)})
+            return
+        self._numbers[pid] = number
+        self._pids[number] = pid
+        self._say({"started": number, "pid": pid})
+
+    def _become(self, order: dict[str, Any], listener: int, parent: int) -> NoReturn:
+        """The rest of the child's life. Whatever happens, it does not return into the zygote's code."""
+        status = 1
+        try:
+            os.setsid()
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._control.detach()
+            _set_up(order, listener)
+            if order["program"]:
+                os.execve(order["program"][0], order["program"], order["environment"])  # noqa: S606 - that is what a container is
+            self._runtime.serve(socket.socket(fileno=LISTENER))
+            status = 0
+        except BaseException:  # noqa: BLE001 - the last frame of a process: whatever it is, it must be seen and end here
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        """Report the containers that have ended. Others that are found are orphans that a container left."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            number = self._numbers.pop(ended.si_pid, None)
+            if number is not None:
+                _kill_group(ended.si_pid)  # not yet reaped: the number of the group cannot have been given away
+                del self._pids[number]
+            _, status = os.waitpid(ended.si_pid, 0)
+            if number is not None:
+                self._say({"ended": number, "status": os.waitstatus_to_exitcode(status)})
+
+    def _say(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the platform has gone: the next recv tells
+            self._control.sendall(json.dumps(event).encode() + b"\n")
+
+
+def _listener(folder: str) -> socket.socket:
+    """A listening socket in the folder; by way of the working directory, since a socket's path may have 107 bytes only."""
+    os.chdir(folder)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(SOCKET_NAME)
+        listener.listen(16)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.chdir("/")
+    return listener
+
+
+def _set_up(order: dict[str, Any], listener: int) -> None:
+    """Descriptors, working directory and environment of a container."""
+    folder = order["folder"]
+    streams = [f"{folder}/stdout", f"{folder}/stderr"] if order["logs"] else [os.devnull, os.devnull]
+    opened = [os.open(os.devnull, os.O_RDONLY), *(os.open(stream, os.O_WRONLY) for stream in streams)]
+    for descriptor, source in enumerate(opened):
+        os.dup2(source, descriptor)
+    os.dup2(listener, LISTENER)
+    os.closerange(LISTENER + 1, 256)
+    os.chdir(f"{folder}/work")
+    os.environ.clear()
+    os.environ.update(order["environment"])
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)  # on its own too: it may not have got as far as its own group
+    _kill_group(pid)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _load(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location("container_runtime", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(control: int, parent: int, cores: str, runtime: str) -> None:
+    """Descriptor of the socket, the platform's process id, comma-separated cores for all containers, path of the runtime."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        return
+    become_subreaper()
+    os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    # Batch work does not preempt whoever wakes it up. Where containers share a core with the platform it can hand out all the work it
+    # has before the first container runs, instead of changing places with each; and its own wake-ups still preempt them.
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    zygote = Zygote(socket.socket(fileno=control), _load(runtime))
+    gc.collect()
+    gc.freeze()  # forks then share these pages for good
+    try:
+        zygote.run()
+    finally:
+        zygote.end()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -1,0 +1,196 @@
+"""The platform as a whole: its parts wired together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from cluster.openwhisk.embedded.action_api import ActionApi
+from cluster.openwhisk.embedded.activation_api import ActivationApi
+from cluster.openwhisk.embedded.activations import Activations
+from cluster.openwhisk.embedded.answers import Answer, json_answer, text_answer
+from cluster.openwhisk.embedded.auth import Authentication
+from cluster.openwhisk.embedded.calls import Call, Handler
+from cluster.openwhisk.embedded.config import MIB, PlatformConfig
+from cluster.openwhisk.embedded.containers import Containers
+from cluster.openwhisk.embedded.entities import Entities
+from cluster.openwhisk.embedded.front import Front, PublicHandler
+from cluster.openwhisk.embedded.info import api_info, root_info
+from cluster.openwhisk.embedded.kinds import local_kinds
+from cluster.openwhisk.embedded.limits import namespace_limits
+from cluster.openwhisk.embedded.pipeline import Pipeline
+from cluster.openwhisk.embedded.routes import Place
+from cluster.openwhisk.embedded.throttles import ConcurrencyThrottle, RateThrottle
+
+if TYPE_CHECKING:
+    from asyncio import Task
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_protocol import RequestHandler
+
+BACKLOG = 4096
+KEEP_ALIVE_S = 70.0
+"""Idle connections are closed after this; the controller's idle-timeout."""
+
+MAX_BODY_BYTES = 50 * MIB
+"""The framework's limit, far above those of the API."""
+
+GC_THRESHOLDS = (50_000, 50, 100)
+"""A collection walks all that is tracked; the defaults do so many times a second under load."""
+
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "OWRAY_LAB")
+"""What containers see of the platform's environment. OWRAY_LAB is how strays are found."""
+
+_log = logging.getLogger(__name__)
+
+
+def wall_ms() -> int:
+    """Epoch milliseconds, truncated, as the real platform takes them."""
+    return time.time_ns() // 1_000_000
+
+
+class Platform:
+    """One platform in this process. `start` returns when it accepts requests."""
+
+    def __init__(self, config: PlatformConfig) -> None:
+        self._config = config
+        self._knobs = config.knobs()
+        self._kinds = local_kinds()
+        cores = sorted(config.container_cores or os.sched_getaffinity(0))
+        self._containers = Containers(config.state_dir / "containers", self._knobs, cores)
+        self._concurrency = ConcurrencyThrottle(self._knobs.concurrent_invocations)
+        self._activations = Activations(self._knobs.activation_store_mb * MIB)
+        self._pipeline = Pipeline(self._knobs, self._containers, self._concurrency, self._activations, wall_ms)
+        self._front = Front(Authentication(config.users), self._public(), self._handlers(), wall_ms)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Host and port that it listens on."""
+        config = self._config
+        await self._containers.open()
+        if config.front_cores:
+            os.sched_setaffinity(0, config.front_cores)
+        server = web.Server(self._front.handle, request_factory=_request, access_log=None, keepalive_timeout=KEEP_ALIVE_S)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, config.host, config.port, backlog=BACKLOG)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self._front.hosts = _own_hosts(config.host, port)
+        self._containers.environment = _environment(config.host, port)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        _log.info("listening on http://%s:%d, profile %s", host, port, config.profile)
+        return host, port
+
+    async def stop(self) -> None:
+        """No container is left when this returns."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self._pipeline.stop()
+        await self._containers.close()
+
+    def _public(self) -> dict[Place, PublicHandler]:
+        root = json_answer(root_info(self._config, self._kinds))
+        api = json_answer(api_info())
+
+        async def info() -> Answer:
+            return root
+
+        async def about_api() -> Answer:
+            return api
+
+        async def ping() -> Answer:
+            return text_answer("pong")
+
+        return {"root": info, "api": about_api, "ping": ping}
+
+    def _handlers(self) -> dict[tuple[Place, str], Handler]:
+        rate = RateThrottle(self._knobs.invocations_per_minute, wall_ms)
+        actions = ActionApi(self._knobs, self._kinds, Entities(), self._pipeline, rate, self._concurrency, wall_ms)
+        activations = ActivationApi(self._knobs, self._activations)
+        limits_body = namespace_limits(self._knobs)
+
+        async def namespaces(call: Call) -> Answer:
+            return json_answer([call.user.namespace])
+
+        async def limits(call: Call) -> Answer:
+            call.check_names()
+            call.namespace()
+            return json_answer(limits_body)
+
+        return {
+            ("namespaces", "GET"): namespaces,
+            ("limits", "GET"): limits,
+            ("actions", "GET"): actions.list,
+            ("action", "GET"): actions.get,
+            ("action", "PUT"): actions.put,
+            ("action", "DELETE"): actions.delete,
+            ("action", "POST"): actions.invoke,
+            ("packaged action", "GET"): actions.packaged,
+            ("packaged action", "PUT"): actions.packaged,
+            ("packaged action", "DELETE"): actions.packaged,
+            ("packaged action", "POST"): actions.invoke,
+            ("activations", "GET"): activations.list,
+            ("activation", "GET"): activations.get,
+            ("activation result", "GET"): activations.result,
+            ("activation logs", "GET"): activations.logs,
+        }
+
+
+async def serve(config: PlatformConfig) -> None:
+    """Run until SIGTERM or SIGINT. `state_dir/listening.json` is there while it listens."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    platform = Platform(config)
+    listening = config.state_dir / "listening.json"
+    try:
+        host, port = await platform.start()
+        _write_atomically(listening, json.dumps({"host": host, "port": port, "pid": os.getpid()}))
+        await stopped.wait()
+        _log.info("stopping")
+    finally:
+        listening.unlink(missing_ok=True)
+        await platform.stop()
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: Task[None],
+) -> web.BaseRequest:
+    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY_BYTES)
+
+
+def _own_hosts(host: str, port: int) -> frozenset[str]:
+    """Host headers by which this machine calls itself."""
+    names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}
+    return frozenset(names | {f"{name}:{port}" for name in names})
+
+
+def _environment(host: str, port: int) -> dict[str, str]:
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {"LANG": "C.UTF-8", **passed_on, "__OW_API_HOST": f"http://{host}:{port}"}
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,160 @@
+"""The platform's side of the zygote: ask for a process, have one ended, hear of its end.
+
+If the zygote itself ends, all its containers end with it; that is logged, whatever it left is killed, and another one is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cluster.openwhisk.embedded.runtimes import zygote
+
+RUNTIMES = Path(zygote.__file__).parent
+ZYGOTE = RUNTIMES / "zygote.py"
+PYTHON_ACTION = RUNTIMES / "python_action.py"
+NODE_ACTION = RUNTIMES / "node_action.js"
+
+END_WAIT_S = 10.0
+"""How long a zygote that was told to end may take; it kills what is below it first."""
+
+RESTART_PAUSE_S = 0.2
+"""Between the end of a zygote and the start of the next, so that one that cannot live does not take the core."""
+
+_log = logging.getLogger(__name__)
+
+
+class SpawnError(Exception):
+    """No process could be made."""
+
+
+class Spawner:
+    """`on_ended(number)` is called on the loop for each process that has ended and was reaped."""
+
+    def __init__(self, cores: Sequence[int], on_ended: Callable[[int], None]) -> None:
+        self._cores = cores
+        self._on_ended = on_ended
+        self._process: subprocess.Popen[bytes] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._starting: dict[int, asyncio.Future[int]] = {}
+        self._running: set[int] = set()
+        self.starts = 0
+
+    async def start(self) -> None:
+        """Have a zygote, and another one whenever it ends."""
+        zygote.become_subreaper()
+        reader = await self._new_zygote()
+        self._listening = asyncio.create_task(self._listen(reader))
+
+    async def stop(self) -> None:
+        """End the zygote and all containers."""
+        if self._listening is not None:
+            self._listening.cancel()
+        if self._writer is not None:
+            self._writer.close()  # at which it kills what is below it, and ends
+        if self._process is not None:
+            try:
+                await asyncio.to_thread(self._process.wait, END_WAIT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        _kill_orphans()
+
+    async def spawn(self, number: int, folder: Path, program: Sequence[str] | None, environment: dict[str, str], *, logs: bool) -> int:
+        """The process id of a new container: a fork of the Python runtime, or `program`. Raises SpawnError."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._starting[number] = future
+        order = {"start": number, "folder": str(folder), "program": program, "environment": environment, "logs": logs}
+        try:
+            self._order(order)
+            return await future
+        finally:
+            self._starting.pop(number, None)
+
+    def kill(self, number: int) -> None:
+        """End the container's process and all others of its group. One that has ended already is no error."""
+        if number in self._running:
+            self._order({"kill": number})
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the zygote."""
+        return self._process.pid if self._process else None
+
+    def _order(self, order: dict[str, Any]) -> None:
+        if self._writer is None or self._writer.is_closing():
+            if "start" in order:
+                raise SpawnError("the server that forks containers is being started again")
+            return
+        self._writer.write(json.dumps(order).encode() + b"\n")
+
+    async def _new_zygote(self) -> asyncio.StreamReader:
+        ours, theirs = socket.socketpair()
+        cores = ",".join(map(str, self._cores))
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - 1 ms, at start only; our own interpreter and file
+                [sys.executable, "-I", "-S", "-B", str(ZYGOTE), str(theirs.fileno()), str(os.getpid()), cores, str(PYTHON_ACTION)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+        self.starts += 1
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        return reader
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            async for line in reader:
+                self._heard(json.loads(line))
+            await self._zygote_ended()
+            await asyncio.sleep(RESTART_PAUSE_S)
+            reader = await self._new_zygote()
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        if "ended" in event:
+            self._running.discard(event["ended"])
+            self._on_ended(event["ended"])
+            return
+        number = event["started"] if "started" in event else event["failed"]
+        if "started" in event:
+            self._running.add(number)
+        future = self._starting.get(number)
+        if future is None or future.done():
+            self.kill(number)  # nobody waits for it any more
+        elif "started" in event:
+            future.set_result(event["pid"])
+        else:
+            future.set_exception(SpawnError(event["error"]))
+
+    async def _zygote_ended(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        status = await asyncio.to_thread(self._process.wait) if self._process else None
+        _log.error("the server that forks containers has ended (status %s), and its containers with it; starting another", status)
+        _kill_orphans()
+        for future in self._starting.values():
+            if not future.done():
+                future.set_exception(SpawnError("the server that forks containers has ended"))
+        lost, self._running = self._running, set()
+        for number in lost:
+            self._on_ended(number)
+
+
+def _kill_orphans() -> None:
+    """What the zygote left came to this process, whose only other child it was."""
+    zygote.kill_children()
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return

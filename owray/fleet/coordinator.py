@@ -1,0 +1,188 @@
+"""The coordinator of a storm: brings the invokers to one start, watches them, and seals the run.
+
+    phase        leaves when                                   next
+    preparing    every invoker is ready, or one cannot be      waiting, over
+    waiting      t0 has come                                   playing
+    playing      the plan's end has passed, or a stop          draining
+    draining     every invoker has reported or is lost         sealing
+    sealing      parts are written, every call has its row     over
+
+It is a detached, named actor: a storm goes on when the terminal that asked for it goes away. Invokers are never restarted (a restarted
+one would play a different schedule); when one is lost the others are stopped, since a ruler that changes its size measures nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from owray.fleet.cluster import StartFailed
+from owray.fleet.player import Player
+from owray.fleet.scribe import Scribe
+from owray.fleet.spec import FleetReport, Phase, PlayerReport, Progress, Ready, StormSpec
+from owray.plan.recipe import Plan
+from owray.record.recover import complete, this_process
+from owray.record.run import RunFolder
+from owray.wire.counters import Counters
+
+LEAD_S = 2.0
+"""From "all ready" to t0: long enough that the slowest invoker has heard of it."""
+
+LATE_US = 0
+LOOK_EVERY_S = 0.5
+
+
+class Coordinator:
+    """Made by `owray.fleet.driver`. `prepare`, `play`, then `result`; `progress`, `stop` and `cut` at any time between."""
+
+    def __init__(self, spec: StormSpec) -> None:
+        self._spec = spec
+        self._folder = RunFolder(spec.folder)
+        self._plan = Plan(spec.recipe)
+        self._planned = self._plan.count()
+        self._node = ray.get_runtime_context().get_node_id()
+        self._phase: Phase = "preparing"
+        self._t0_ns = 0
+        self._counters: list[Counters] = [Counters() for _ in range(spec.invokers)]
+        self._reports: dict[int, PlayerReport] = {}
+        self._lost: list[int] = []
+        self._aborted: str | None = None
+        self._players: list[Any] = []
+        self._ending: asyncio.Task[FleetReport] | None = None
+
+    async def prepare(self) -> list[Ready]:
+        """Make the actors and bring them to the start. Raises StartFailed."""
+        names = [node_name(index) for index in range(1)]
+        self._folder.update(owner=this_process())
+        self._scribe = self._actor(Scribe, self._spec.folder, names[0])
+        self._players = [self._actor(Player, self._spec.of_invoker(index, names[0])) for index in range(self._spec.invokers)]
+        try:
+            await self._scribe.start.remote()
+            return list(await asyncio.gather(*(player.prepare.remote() for player in self._players)))
+        except (RayActorError, ray.exceptions.RayTaskError) as problem:
+            self._phase = "over"
+            raise StartFailed(_cause(problem)) from None
+
+    async def play(self) -> None:
+        """Agree on t0 and start all clocks."""
+        self._t0_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
+        t0_wall_us = time.time_ns() // 1000 + (self._t0_ns - time.monotonic_ns()) // 1000
+        self._folder.update(t0_utc=datetime.fromtimestamp(t0_wall_us / 1e6, UTC).isoformat())
+        self._phase = "waiting"
+        await asyncio.gather(*(player.play.remote(self._t0_ns) for player in self._players), return_exceptions=True)
+        if self._aborted is not None:  # stopped while it got ready
+            self._tell(lambda player: player.stop.remote())
+        self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    async def progress(self) -> Progress:
+        """How it goes, as of the last look."""
+        elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000 if self._t0_ns else 0
+        return Progress(self._phase, elapsed_us, self._planned, Counters.sum(self._counters), tuple(self._lost))
+
+    async def stop(self, reason: str) -> None:
+        """Dispatch no more calls; those under way may end."""
+        self._aborted = self._aborted or reason
+        self._tell(lambda player: player.stop.remote())
+
+    async def cut(self, reason: str) -> None:
+        """End at once; calls under way are lost."""
+        self._aborted = self._aborted or reason
+        self._tell(lambda player: player.cut.remote())
+
+    async def result(self) -> FleetReport:
+        """Wait for the end."""
+        if self._ending is None:
+            raise RuntimeError("play comes first")
+        return await asyncio.shield(self._ending)
+
+    # --- the end
+
+    async def _end(self) -> FleetReport:
+        looking = asyncio.get_running_loop().create_task(self._look())
+        await asyncio.gather(*(self._await_player(index) for index in range(self._spec.invokers)))
+        looking.cancel()
+        self._phase = "sealing"
+        return await self._seal()
+
+    async def _await_player(self, index: int) -> None:
+        try:
+            report: PlayerReport = await self._players[index].finish.remote()
+        except RayActorError:
+            self._lost.append(index)
+            await self.stop(f"invoker {index} was lost")
+            return
+        self._reports[index] = report
+        self._counters[index] = report.counters
+        if report.error is not None:
+            await self.stop(report.error)
+
+    async def _seal(self) -> FleetReport:
+        with suppress(RayActorError):  # a scribe that was killed leaves journals, which `complete` converts
+            await self._scribe.finish.remote()
+        recovery = complete(self._folder, self._folder.load())
+        reports = tuple(self._reports[index] for index in sorted(self._reports))
+        report = FleetReport(
+            reports=reports,
+            lost=tuple(sorted(self._lost)),
+            late=tuple(one.invoker for one in reports if one.started_late_us > LATE_US),
+            aborted=self._aborted,
+            parts=len(self._folder.parts()),
+            unsent=recovery.unsent,
+        )
+        self._folder.update(
+            status="aborted" if self._aborted else "ended",
+            ended_at=datetime.now(UTC).isoformat(),
+            fleet=tuple(asdict(one) for one in reports),
+            recovery=asdict(recovery) if recovery.lost or recovery.unsent else None,
+        )
+        self._folder.remove_journals()
+        self._phase = "over"
+        return report
+
+    async def _look(self) -> None:
+        """Keep the live numbers fresh."""
+        while True:
+            if self._t0_ns and self._phase in {"waiting", "playing"}:
+                elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000
+                over = elapsed_us > self._plan.length_us() or self._aborted is not None
+                self._phase = "draining" if over else "playing" if elapsed_us >= 0 else "waiting"
+            alive = [index for index in range(self._spec.invokers) if index not in self._lost and index not in self._reports]
+            asked = [self._players[index].snapshot.remote() for index in alive]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            for index, answer in zip(alive, answers, strict=True):
+                if isinstance(answer, Counters):
+                    self._counters[index] = answer
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    # --- actors
+
+    def _actor(self, kind: type[Any], *arguments: Any) -> Any:
+        """An actor on this node; it takes no CPU of Ray's count, since cores are shared out by pinning."""
+        here = NodeAffinitySchedulingStrategy(self._node, soft=False)
+        return ray.remote(kind).options(num_cpus=0, max_restarts=0, max_task_retries=0, scheduling_strategy=here).remote(*arguments)
+
+    def _tell(self, order: Callable[[Any], Any]) -> None:
+        for index, player in enumerate(self._players):
+            if index not in self._lost and index not in self._reports:
+                order(player)
+
+
+def node_name(index: int) -> str:
+    """The name that a node bears in folders and rows."""
+    return str(index)
+
+
+def _cause(problem: Exception) -> str:
+    """The line that matters of an actor's error: Ray wraps it in a traceback."""
+    cause = getattr(problem, "cause", None) or problem
+    text = str(cause).strip()
+    return text.splitlines()[-1] if text else type(cause).__name__

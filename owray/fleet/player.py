@@ -1,0 +1,139 @@
+"""One invoker with all it needs, in a process of its own.
+
+    prepare    open connections, make the first window, freeze the garbage collector
+    play       start the clock
+    snapshot   the sums so far, once a second
+    stop, cut  end early: after the calls under way, or at once
+    finish     wait for the last call, close the journal, report
+
+The methods are coroutines of one event loop, uvloop where Ray provides it: the invoker's callbacks and the coordinator's questions
+share a thread, so no lock and no switch of the interpreter stands between a due call and the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+
+import psutil
+
+from owray.fleet.spec import PlayerReport, PlayerSpec, Ready
+from owray.http1.connection import Connection, connect
+from owray.http1.pool import Pool
+from owray.plan.recipe import Plan
+from owray.record.journal import Header, Recorder
+from owray.record.run import RunFolder
+from owray.wire.alarm import best_alarm
+from owray.wire.counters import Counters
+from owray.wire.garbage import QuietCollector
+from owray.wire.invoker import Invoker
+from owray.wire.requests import prepare
+
+
+class Player:
+    """See the module. Every method is called at most once, `snapshot` apart."""
+
+    def __init__(self, spec: PlayerSpec) -> None:
+        self._spec = spec
+        self._collector = QuietCollector()
+        self._late_us = 0
+        self._cpu_before_us = 0
+        self._t0_ns = 0
+        self._invoker: Invoker | None = None
+
+    async def prepare(self) -> Ready:
+        """Be ready to start. Raises OSError where the target cannot be reached."""
+        spec = self._spec
+        loop = asyncio.get_running_loop()
+        descriptors = _raise_descriptor_limit()
+        if spec.core is not None:
+            os.sched_setaffinity(0, {spec.core})  # of this thread, the loop's: Ray's own threads stay where they are
+        storm = spec.storm
+        folder = RunFolder(storm.folder)
+        gateway = storm.gateway
+        address = gateway.address()
+
+        async def open_connection(number: int) -> Connection:
+            return await connect(loop, address, number)
+
+        self._pool = Pool(open_connection)
+        await self._pool.fill(spec.warm_connections)
+        self._recorder = Recorder(
+            folder.journals(spec.node), Header(folder.run, spec.invoker, storm.invokers, spec.node), time.monotonic_ns
+        )
+        self._invoker = Invoker(
+            Plan(storm.recipe).share(spec.invoker, storm.invokers),
+            prepare(storm.recipe.entries, host=gateway.host_header, auth=gateway.auth, namespace=gateway.namespace, run=folder.run),
+            self._pool,
+            self._recorder,
+            spec.limits,
+            time.monotonic_ns,
+            lambda ring: best_alarm(loop, ring, time.monotonic_ns),
+        )
+        self._collector.freeze()
+        return Ready(spec.invoker, spec.node, os.getpid(), spec.core, type(loop).__module__, descriptors)
+
+    async def play(self, t0_ns: int) -> None:
+        """Start the plan's clock at `t0_ns` on CLOCK_MONOTONIC."""
+        self._late_us = max(0, (time.monotonic_ns() - t0_ns) // 1000)
+        self._t0_ns = t0_ns
+        self._cpu_before_us = time.process_time_ns() // 1000
+        self._playing.play(t0_ns)
+
+    async def snapshot(self) -> Counters:
+        return self._playing.snapshot()
+
+    async def stop(self) -> None:
+        self._playing.stop()
+
+    async def cut(self) -> None:
+        self._playing.cut()
+
+    async def finish(self) -> PlayerReport:
+        """Wait for the end, seal the journal, say what happened. A storm that a full disk ended says so in `error`."""
+        error = None
+        try:
+            await self._playing.done
+        except OSError as problem:
+            error = f"rows could not be written: {problem}"
+        cpu_us = time.process_time_ns() // 1000 - self._cpu_before_us
+        wall_us = (time.monotonic_ns() - self._t0_ns) // 1000
+        self._pool.close()
+        try:
+            self._recorder.close()
+        except OSError as problem:
+            error = error or f"rows could not be written: {problem}"
+        self._collector.thaw()
+        spec = self._spec
+        return PlayerReport(
+            invoker=spec.invoker,
+            node=spec.node,
+            pid=os.getpid(),
+            core=spec.core,
+            counters=self._playing.snapshot(),
+            cpu_us=cpu_us,
+            wall_us=wall_us,
+            memory_mb=round(psutil.Process().memory_info().rss / 1e6, 1),
+            gc_pauses=self._collector.pauses.count,
+            gc_longest_us=self._collector.pauses.longest_us,
+            connections_opened=self._pool.opened,
+            connections_failed=self._pool.failed,
+            started_late_us=self._late_us,
+            error=error,
+        )
+
+    @property
+    def _playing(self) -> Invoker:
+        if self._invoker is None:
+            raise RuntimeError("prepare comes first")
+        return self._invoker
+
+
+def _raise_descriptor_limit() -> int:
+    """A call in flight needs a descriptor: take all that the system allows this process; returns how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

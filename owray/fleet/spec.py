@@ -1,0 +1,133 @@
+"""What is handed to the actors of a storm, and what they hand back. Plain data: it crosses process boundaries."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from owray.http1.connection import Tcp
+from owray.plan.recipe import Recipe
+from owray.wire.counters import Counters
+from owray.wire.invoker import Limits
+
+Phase = Literal["preparing", "waiting", "playing", "draining", "sealing", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where the calls go. `auth` ("uuid:key") is in no repr and no log."""
+
+    host: str
+    port: int
+    auth: str = field(repr=False)
+    tls: bool = False
+    insecure: bool = False
+    namespace: str = "_"
+
+    @property
+    def host_header(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    def address(self) -> Tcp:
+        """The address with its TLS context, made here because a context cannot be sent to another process."""
+        if not self.tls:
+            return Tcp(self.host, self.port)
+        context = ssl.create_default_context()
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return Tcp(self.host, self.port, context)
+
+
+@dataclass(frozen=True, slots=True)
+class StormSpec:
+    """One storm: the plan, the target, the limits, and on which cores it is played (empty: wherever the kernel likes)."""
+
+    folder: Path
+    recipe: Recipe
+    gateway: Gateway
+    limits: Limits
+    invokers: int = 1
+    cores: tuple[int, ...] = ()
+
+    def of_invoker(self, invoker: int, node: str) -> PlayerSpec:
+        """The share of one invoker; the cap on calls in flight is split statically, so that invokers need no talk."""
+        cap = self.limits.max_in_flight
+        mine = None if cap is None else cap * (invoker + 1) // self.invokers - cap * invoker // self.invokers
+        core = self.cores[invoker % len(self.cores)] if self.cores else None
+        return PlayerSpec(self, invoker, node, core, Limits(self.limits.timeout_ms, mine))
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerSpec:
+    """One invoker's share of a storm."""
+
+    storm: StormSpec
+    invoker: int
+    node: str
+    core: int | None
+    limits: Limits
+
+    @property
+    def warm_connections(self) -> int:
+        """Connections to open before t0: what 50 ms of service time would need, within reason."""
+        wanted = min(max(round(self.storm.recipe.rps / self.storm.invokers * 0.05), 2), 256)
+        return wanted if self.limits.max_in_flight is None else min(wanted, self.limits.max_in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An invoker that could start now."""
+
+    invoker: int
+    node: str
+    pid: int
+    core: int | None
+    loop: str
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerReport:
+    """What one invoker did; `cpu_us` is its process's CPU time from t0 to the end of its drain."""
+
+    invoker: int
+    node: str
+    pid: int
+    core: int | None
+    counters: Counters
+    cpu_us: int
+    wall_us: int
+    memory_mb: float
+    gc_pauses: int
+    gc_longest_us: int
+    connections_opened: int
+    connections_failed: int
+    started_late_us: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A look at a storm under way; `elapsed_us` counts from t0 and is negative before."""
+
+    phase: Phase
+    elapsed_us: int
+    planned: int
+    counters: Counters
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """The end of a storm: reports of the invokers that lived, the numbers of those that did not, and why it ended early if it did."""
+
+    reports: tuple[PlayerReport, ...]
+    lost: tuple[int, ...]
+    late: tuple[int, ...]
+    aborted: str | None
+    parts: int
+    unsent: int

@@ -1,0 +1,93 @@
+"""A storm while it is played: one line that changes on a terminal, a line now and then elsewhere.
+
+It goes to the error stream: what a program reads from the output stream is the result alone.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from owray.fleet.spec import Progress
+from owray.record.layout import Outcome
+
+PLAIN_EVERY_S = 5.0
+
+
+class LiveView:
+    """Shows `Progress`. A context manager: a terminal's line is taken away at the end."""
+
+    def __init__(self, console: Console, length_s: float) -> None:
+        self._console = console
+        self._length_s = length_s
+        self._live: Live | None = None
+        self._shown_at_s = 0.0
+        self._before = (0.0, 0)
+        self._rate = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        elapsed_s = progress.elapsed_us / 1e6
+        self._measure_rate(elapsed_s, progress.counters.finished)
+        if self._live is not None:
+            self._live.update(Text(line(progress, self._length_s, self._rate), no_wrap=True, overflow="ellipsis"), refresh=True)
+        elif elapsed_s - self._shown_at_s >= PLAIN_EVERY_S:
+            self._shown_at_s = elapsed_s
+            self._console.print(line(progress, self._length_s, self._rate), highlight=False, soft_wrap=True)
+
+    def _measure_rate(self, elapsed_s: float, finished: int) -> None:
+        then_s, finished_then = self._before
+        if elapsed_s - then_s >= 1.0:
+            self._rate = (finished - finished_then) / (elapsed_s - then_s)
+            self._before = (elapsed_s, finished)
+
+
+def line(progress: Progress, length_s: float, done_per_s: float) -> str:
+    """One line on how the storm goes."""
+    counters = progress.counters
+    elapsed_s = progress.elapsed_us / 1e6
+    if elapsed_s < 0:
+        return f"  starts in {-elapsed_s:.1f} s: {progress.planned:,} calls planned"
+    failed = counters.finished - counters.outcomes[Outcome.OK]
+    parts = [
+        f"{min(elapsed_s, length_s):.0f} of {length_s:.0f} s" if progress.phase == "playing" else progress.phase,
+        f"{counters.attempted:,} of {progress.planned:,} sent",
+        f"{done_per_s:,.0f} done/s",
+        f"{counters.in_flight:,} in flight",
+        f"{counters.outcomes[Outcome.OK]:,} ok",
+    ]
+    if failed:
+        parts.append(f"{failed:,} not ok ({_worst(counters.outcomes)})")
+    if counters.held_now:
+        parts.append(f"{counters.held_now:,} held")
+    parts.append(f"p50 {_ms(counters.response_percentile_us(0.5))}, p99 {_ms(counters.response_percentile_us(0.99))}")
+    parts.append(f"lag at most {_ms(counters.lag_max_us)}")
+    parts.append(f"{counters.cold:,} cold")
+    if progress.lost:
+        parts.append(f"{len(progress.lost)} invokers lost")
+    return "  " + " | ".join(parts)
+
+
+def _worst(outcomes: list[int]) -> str:
+    """The most frequent outcome but ok."""
+    others = {Outcome(code): count for code, count in enumerate(outcomes) if code != Outcome.OK}
+    return max(others, key=lambda outcome: others[outcome]).label
+
+
+def _ms(value_us: int | None) -> str:
+    if value_us is None:
+        return "-"
+    return f"{value_us / 1000:.1f} ms" if value_us < 100_000 else f"{value_us / 1000:,.0f} ms"

@@ -1,0 +1,136 @@
+"""What a storm came to, for people and for machines.
+
+The figures of a run come with the verdict on it, and percentiles come twice: of the ok calls, and of all planned calls, where a call that
+is not ok counts as one that never ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from owray.ask.summary import Percentiles, Summary
+from owray.fleet.spec import FleetReport
+from owray.judge.verdict import Level
+from owray.record.run import Manifest
+from owray.storm.play import Played
+
+JSON_VERSION = 1
+
+EXIT_OK = 0
+EXIT_INVALID = 3
+EXIT_ABORTED = 4
+
+_LEVEL_STYLE = {Level.VALID: "bold green", Level.DEGRADED: "bold yellow", Level.INVALID: "bold red"}
+
+
+def exit_code(played: Played) -> int:
+    """4 where the storm ended early, 3 where the run cannot be believed, else 0."""
+    if played.fleet.aborted is not None or played.fleet.lost:
+        return EXIT_ABORTED
+    return EXIT_INVALID if played.judged.verdict.level is Level.INVALID else EXIT_OK
+
+
+def as_json_text(played: Played) -> str:
+    """One JSON document. Infinite percentiles (calls that never were ok) are the string "inf": JSON has no number for them."""
+    fleet = played.fleet
+    data = {
+        "version": JSON_VERSION,
+        "run": played.folder.run,
+        "path": str(played.folder.path),
+        "verdict": played.judged.verdict.to_json(),
+        "aborted": fleet.aborted,
+        "summary": asdict(played.judged.summary),
+        "invokers": [asdict(report) for report in fleet.reports],
+        "lost_invokers": list(fleet.lost),
+    }
+    return json.dumps(_finite(data), indent=2, allow_nan=False)
+
+
+def render(played: Played, console: Console) -> None:
+    """Print the summary."""
+    summary = played.judged.summary
+    manifest = played.folder.load()
+    for line in _headline(played, summary, manifest):
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(_times(summary))
+    for line in _details(summary, manifest, played.fleet):
+        console.print(line, highlight=False, soft_wrap=True)
+    verdict = played.judged.verdict
+    console.print(f"verdict    [{_LEVEL_STYLE[verdict.level]}]{verdict.level.value}[/]", highlight=False)
+    for reason in verdict.reasons:
+        console.print(f"           {reason}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"run        {played.folder.run}  (owray query timeline --run {played.folder.run})", highlight=False, soft_wrap=True)
+
+
+def _headline(played: Played, summary: Summary, manifest: Manifest) -> Iterator[str]:
+    recipe = manifest.recipe
+    actions = ", ".join(dict.fromkeys(f"{entry.action} {entry.size}" for entry in recipe.entries))
+    phase = f" after {recipe.warmup_s:g} s of warm-up" if recipe.warmup_s else ""
+    yield f"\n[bold]{actions}[/] at {recipe.rps:g} calls a second, {recipe.arrivals}, for {summary.measure_s:g} s{phase}"
+    if played.fleet.aborted is not None:
+        yield f"[bold red]ended early[/]: {played.fleet.aborted}"
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in summary.outcomes) or "none"
+    checked = f" ({summary.checked:,} with their result checked)" if summary.checked else ""
+    yield f"calls      {summary.planned:,} planned, {summary.attempted:,} attempted: {outcomes}{checked}"
+    rates = summary.rates
+    yield f"rate       {rates.offered:,.1f} a second planned, {rates.sent:,.1f} sent, {rates.done:,.1f} answered"
+
+
+def _times(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("ms")
+    for heading in ("p50", "p90", "p99", "p99.9", "max"):
+        table.add_column(heading, justify="right")
+    table.add_row("response, ok calls", *_cells(summary.response_ok))
+    table.add_row("response, all planned", *_cells(summary.response_all))
+    table.add_row("service, ok calls", *_cells(summary.service_ok))
+    table.add_row("lag", *_cells(summary.lag))
+    if summary.held.count:
+        table.add_row("held", *_cells(summary.held))
+    return table
+
+
+def _details(summary: Summary, manifest: Manifest, fleet: FleetReport) -> Iterator[str]:
+    parts = summary.breakdown
+    if parts is not None:
+        shares = [(name.removesuffix("_us"), value / 1000) for name, value in asdict(parts).items()]
+        told = ", ".join(f"{name} {value:.2f}" for name, value in shares if abs(value) >= 0.005)
+        yield f"time went  {told}  (ms, mean of ok calls)"
+    if summary.held.count:
+        cap = manifest.options.get("max_in_flight")
+        yield f"held       {summary.held.count:,} calls waited at your cap of {cap} in flight  (--max-in-flight)"
+    if summary.cold_share is not None:
+        yield f"cold       {summary.cold:,} of {summary.started:,} starts ({summary.cold_share:.1%})"
+    attempted = sum(report.counters.attempted for report in fleet.reports)
+    if attempted:
+        cpu_us = sum(report.cpu_us for report in fleet.reports) / attempted
+        yield f"generator  {cpu_us:.0f} us of CPU a call, {len(fleet.reports)} of {manifest.invokers} invokers"
+
+
+def _cells(percentiles: Percentiles) -> list[str]:
+    return [_ms(getattr(percentiles, name)) for name in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")]
+
+
+def _ms(value_us: float | None) -> str:
+    if value_us is None:
+        return "-"
+    if math.isinf(value_us):
+        return "never"
+    return f"{value_us / 1000:,.2f}" if value_us < 100_000 else f"{value_us / 1000:,.0f}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

@@ -1,0 +1,91 @@
+"""What the user asked for, checked before anything is touched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from owray.plan.mix import Entry
+from owray.plan.recipe import Arrivals, Recipe
+
+DEFAULT_RPS = 10.0
+DEFAULT_DURATION_S = 10.0
+DEFAULT_TIMEOUT_S = 90.0
+"""Longer than any answer that OpenWhisk may rightly give: 202 after 60 s, the controller's 503 after 65 s, nginx's 504 after 75 s."""
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+
+
+class BadRequest(ValueError):
+    """A storm that cannot be; the text names cause and fix."""
+
+
+def seconds(text: str) -> float:
+    """ "500ms", "10s", "2m", "1h", or a bare number of seconds. Raises BadRequest."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise BadRequest(f"{text!r} is no duration; one looks like 500ms, 10s, 2m or 1h")
+    return float(match[1]) * _UNITS_S[match[2] or "s"]
+
+
+@dataclass(frozen=True, slots=True)
+class StormRequest:
+    """A storm as asked for. Of `workload` and `action` exactly one is given; of `calls` and `duration_s` the first ends the storm."""
+
+    rps: float = DEFAULT_RPS
+    duration_s: float | None = None
+    calls: int | None = None
+    workload: str | None = None
+    action: str | None = None
+    size: str | None = None
+    arrivals: Arrivals = "constant"
+    seed: int = 1
+    warmup_s: float = 0.0
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    max_in_flight: int | None = None
+    invokers: int = 1
+    runs: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.workload is None) == (self.action is None):
+            raise BadRequest("name what is to be called: either --workload or --action.  (owray workloads lists both)")
+        if not 0 < self.rps <= 1e6:
+            raise BadRequest(f"--rps is to be above zero and at most a million, not {self.rps:g}")
+        if self.calls is not None and self.calls < 1:
+            raise BadRequest(f"--calls is to be at least 1, not {self.calls}")
+        if self.duration_s is not None and not self.duration_s > 0:
+            raise BadRequest(f"--duration is to be above zero, not {self.duration_s:g} s")
+        if not self.timeout_s > 0:
+            raise BadRequest(f"--timeout is to be above zero, not {self.timeout_s:g} s")
+        if not 1 <= self.invokers <= 256:
+            raise BadRequest(f"--invokers is to be between 1 and 256, not {self.invokers}")
+        if not 0 <= self.seed < 1 << 63:
+            raise BadRequest(f"--seed lies between 0 and 2^63 - 1, not {self.seed}")
+        if self.max_in_flight is not None and self.max_in_flight < self.invokers:
+            raise BadRequest(f"--max-in-flight {self.max_in_flight} cannot be shared by {self.invokers} invokers; each needs at least one")
+        if self.warmup_s >= self.planned_s:
+            raise BadRequest(f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.planned_s:g} s to measure")
+
+    @property
+    def planned_s(self) -> float:
+        """How long the plan lasts, or about how long where calls are counted."""
+        counted_s = None if self.calls is None else self.calls / self.rps
+        ends = [end for end in (self.duration_s, counted_s) if end is not None]
+        return min(ends, default=DEFAULT_DURATION_S)
+
+    def recipe(self, entries: tuple[Entry, ...]) -> Recipe:
+        """The plan that this asks for, over these entries."""
+        duration_s = self.duration_s
+        if duration_s is None:
+            duration_s = DEFAULT_DURATION_S if self.calls is None else Recipe.duration_of(self.calls, self.rps)
+        return Recipe(
+            rps=self.rps,
+            duration_s=duration_s,
+            entries=entries,
+            arrivals=self.arrivals,
+            seed=self.seed,
+            warmup_s=self.warmup_s,
+            calls=self.calls,
+        )

@@ -1,0 +1,60 @@
+"""`owray query`: the list, parameters, and what is said when a name is wrong."""
+
+import json
+
+import pytest
+import typer
+from support.golden import is_golden
+from support.runs import finished_run, recipe
+from typer.testing import CliRunner
+
+from owray.commands import query, sql
+
+
+def ask(runs, *arguments):
+    app = typer.Typer()
+    query.mount(app)
+    sql.mount(app)
+    return CliRunner().invoke(app, ["query", *arguments, "--runs-dir", str(runs)])
+
+
+@pytest.fixture
+def runs(tmp_path):
+    finished_run(tmp_path, recipe(duration_s=2))
+    return tmp_path
+
+
+def test_without_a_name_all_are_listed_with_their_questions_and_parameters(tmp_path):
+    result = ask(tmp_path)
+    assert result.exit_code == 0
+    assert is_golden("query_list.txt", result.stdout)
+
+
+def test_a_parameter_changes_the_answer(runs):
+    by_second = json.loads(ask(runs, "timeline", "--format", "json").stdout)
+    by_half = json.loads(ask(runs, "timeline", "--format", "json", "--param", "bucket_s=0.5").stdout)
+    assert [line["due"] for line in by_second] == [100, 100]
+    assert [line["due"] for line in by_half] == [50, 50, 50, 50]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["timelin"], "no query named 'timelin'. Did you mean 'timeline'?"),
+        (["timeline", "--param", "bucket=1"], "the query 'timeline' has no parameter 'bucket'. It knows bucket_s"),
+        (["reconcile", "--param", "x=1"], "the query 'reconcile' has no parameter 'x'. It has none"),
+        (["timeline", "--param", "bucket_s=often"], "bucket_s is a number, such as 1, not 'often'"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(runs, arguments, reason):
+    result = ask(runs, *arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("owray: ")
+    assert reason in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_parameter_without_a_value_is_a_usage_error(runs):
+    result = ask(runs, "timeline", "--param", "bucket_s")
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.stderr

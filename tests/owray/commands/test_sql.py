@@ -1,0 +1,117 @@
+"""`owray sql`: answers in four forms, and errors in one line."""
+
+import csv
+import io
+import json
+
+import pyarrow.parquet as pq
+import pytest
+import typer
+from support.golden import is_golden
+from support.runs import finished_run, new_run, recipe
+from typer.testing import CliRunner
+
+from owray.commands import query, sql
+
+OUTCOMES = "select outcome, count(*) as calls, max(response_us) / 1e3 as worst_ms from calls group by 1"
+
+
+def ask(runs, *arguments):
+    app = typer.Typer()
+    sql.mount(app)
+    query.mount(app)
+    return CliRunner().invoke(app, [*arguments, "--runs-dir", str(runs)], catch_exceptions=False)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    finished_run(tmp_path)
+    return tmp_path
+
+
+def test_an_answer_is_a_table_without_colours_or_padding_where_there_is_no_terminal(runs):
+    result = ask(runs, "sql", OUTCOMES)
+    assert result.exit_code == 0
+    assert is_golden("sql_table.txt", result.stdout)
+
+
+def test_csv_is_read_back_as_it_was(runs):
+    result = ask(runs, "sql", "select 'a,\"b' as text, [1, 2] as list, null as nothing, 1.5 as number", "--format", "csv")
+    assert list(csv.DictReader(io.StringIO(result.stdout))) == [{"text": 'a,"b', "list": "1, 2", "nothing": "", "number": "1.5"}]
+
+
+def test_json_is_json_even_for_what_json_does_not_know(runs):
+    numbers = "select 1 as one, 2.5 as dec, sum(3) as huge, 'infinity'::double as never, null as nothing"
+    others = ", timestamp '2026-11-23 11:12:03' as t, [1] as list, '\\x01'::blob as id, {'a': 1} as pair"
+    result = ask(runs, "sql", numbers + others, "--format", "json")
+    assert json.loads(result.stdout) == [
+        {
+            "one": 1,
+            "dec": 2.5,
+            "huge": 3,
+            "never": "inf",
+            "nothing": None,
+            "t": "2026-11-23T11:12:03",
+            "list": [1],
+            "id": "01",
+            "pair": {"a": 1},
+        }
+    ]
+
+
+def test_parquet_goes_to_a_file_or_a_pipe(runs, tmp_path):
+    file = tmp_path / "calls.parquet"
+    assert ask(runs, "sql", "select * from calls", "--format", "parquet", "--output", str(file)).stdout == ""
+    assert pq.read_table(file).num_rows == 100
+    piped = ask(runs, "sql", "select * from calls", "--format", "parquet").stdout_bytes
+    assert pq.read_table(io.BytesIO(piped)).num_rows == 100
+
+
+def test_a_long_table_ends_and_says_how_much_is_left(runs):
+    lines = ask(runs, "sql", "select * from range(1234)").stdout.splitlines()
+    assert lines[-1] == "... and 734 more rows (--format csv has them all)"
+    assert len(ask(runs, "sql", "select * from range(1234)", "--format", "csv").stdout.splitlines()) == 1235
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("select servce_us from calls", 'Referenced column "servce_us" not found'),
+        ("selec 1", "syntax error"),
+        ("select * from nope", "nope does not exist"),
+    ],
+)
+def test_a_wrong_query_is_told_in_one_line(runs, text, reason):
+    result = ask(runs, "sql", text)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("owray: ")
+    assert reason in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_a_run_that_is_not_there_is_told_in_one_line(runs):
+    result = ask(runs, "sql", OUTCOMES, "--run", "nope")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("owray: no run named 'nope'.")
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_line(runs, tmp_path):
+    result = ask(runs, "sql", OUTCOMES, "--output", str(tmp_path / "no" / "file"))
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_latest_run_is_asked_unless_another_is_named(runs):
+    old = finished_run(runs, recipe(rps=7))
+    new_run(runs)
+    count = ("sql", "select count(*) as calls from calls", "--format", "csv")
+    assert ask(runs, *count).stdout.splitlines()[1] == "0"
+    assert ask(runs, *count, "--run", old.run).stdout.splitlines()[1] == "7"
+
+
+@pytest.mark.parametrize("name", ["summary", "timeline", "outcomes", "phases", "reconcile"])
+def test_a_query_by_name_prints_what_it_always_printed(runs, name):
+    result = ask(runs, "query", name)
+    assert result.exit_code == 0
+    assert is_golden(f"query_{name}.txt", result.stdout)

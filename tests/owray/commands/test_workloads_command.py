@@ -1,0 +1,46 @@
+"""`owray workloads` tells what there is to call."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from owray.commands.workloads import mount
+from owray.openwhisk.catalogue import catalogue
+
+
+@pytest.fixture
+def printed():
+    """What the command prints."""
+
+    def run(*arguments):
+        app = typer.Typer()
+        app.callback()(lambda: None)  # with one command only, typer would take its name for an argument
+        mount(app)
+        result = CliRunner().invoke(app, ["workloads", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+def test_every_action_is_listed_with_its_memory_and_what_its_sizes_stand_for(printed):
+    text = printed()
+    for action in catalogue().values():
+        assert action.name in text
+        assert action.description in text
+    assert "genome_bases = 1,000,000  reads = 1,000" in text
+    assert "python:default, 256 MB" in text
+
+
+def test_shares_of_a_workload_add_up(printed):
+    assert "python:default, 128 MB, 67 % of the calls" in printed()
+
+
+def test_as_json_it_says_the_same_and_how_many_seeds_are_checked(printed):
+    workloads = {workload["workload"]: workload["actions"] for workload in json.loads(printed("--json"))}
+    (align,) = workloads["genomics"]
+    assert align["sizes"]["small"] == {"genome_bases": 20_000, "reads": 50}
+    assert align["memory_mb"] == 256
+    assert align["checked_seeds"]["small"] == [1, 2, 3, 4, 5, 6, 7, 8, 42]
