@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.first_byte_ns = 0
         self.received = 0
+        self.opened_ns = 0
         self.reusable = False
         self.on_closed: Callable[[Connection], None] = _nobody
         self._clock_ns = clock_ns
@@ -115,6 +116,11 @@ class Connection(asyncio.Protocol):
                 return value.strip()
         return None
 
+    @property
+    def active_ns(self) -> int:
+        """When the last reply began, or the connection was opened: since then it is idle, if it is."""
+        return self.first_byte_ns or self.opened_ns
+
     def abort(self) -> None:
         """Close now, whatever is under way."""
         self._exchange = None
@@ -126,6 +132,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.opened_ns = self._clock_ns()
         self.reusable = True
 
     def data_received(self, data: bytes) -> None:

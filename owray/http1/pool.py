@@ -21,8 +21,14 @@ from owray.http1.connection import Connection
 MAX_USES = 900
 """Requests per connection, below nginx's default keepalive_requests of 1000 (OpenWhisk's charts leave it unset)."""
 
+MAX_IDLE_S = 55.0
+"""Idle seconds after which a connection is closed: below OpenWhisk's 70 s (its controller's idle time-out) and nginx's 75 s or 60 s."""
+
 MAX_OPENING = 128
 """Connects under way at once: below the least listen backlog that servers commonly have."""
+
+CONNECT_TIMEOUT_S = 10.0
+"""A host that drops packets would otherwise hold a place for two minutes, until the kernel gives up."""
 
 
 class Waiter(Protocol):
@@ -93,6 +99,18 @@ class Pool:
             if failures:
                 raise failures[0]
 
+    def prune(self, now_ns: int) -> None:
+        """Close what has been idle too long; cheap when there is nothing to do. The bottom of the stack is the longest idle."""
+        oldest_ns = now_ns - round(MAX_IDLE_S * 1e9)
+        superfluous = 0
+        for connection in self._idle:
+            if connection.active_ns > oldest_ns:
+                break
+            connection.abort()
+            superfluous += 1
+        if superfluous:
+            del self._idle[:superfluous]
+
     def close(self) -> None:
         """Close idle connections and stop opening; those in use close when they are given back."""
         self._closed = True
@@ -128,8 +146,9 @@ class Pool:
 
     async def _open_one(self, number: int) -> None:
         try:
-            connection = await self._open(number)
-        except OSError as error:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection = await self._open(number)
+        except OSError as error:  # a TimeoutError is one
             self.failed += 1
             self._fail_one(error)
             return

@@ -320,6 +320,7 @@ class Invoker:
         except OSError as error:
             self._fail(error)
             return
+        self._pool.prune(self._clock_ns())
         if self._ahead is None and self._next is not None:
             self._ahead = self._load()
         self._loop.call_later(TICK_S, self._tick)

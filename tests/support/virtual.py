@@ -98,6 +98,7 @@ class VirtualConnection:
         self.uses = 0
         self.first_byte_ns = 0
         self.received = 0
+        self.opened_ns = loop.clock_ns()
         self.reusable = True
         self._loop = loop
         self._serve = serve
@@ -114,6 +115,10 @@ class VirtualConnection:
         served = self._serve(request, (self._loop.clock_ns() - self._t0_ns()) // 1000)
         if served is not None:
             self._loop.call_later(served.in_ms / 1e3, self._end, served, exchange)
+
+    @property
+    def active_ns(self) -> int:
+        return self.first_byte_ns or self.opened_ns
 
     def header(self, name: bytes) -> bytes | None:
         return None

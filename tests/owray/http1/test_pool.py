@@ -8,7 +8,7 @@ from support.gateway import Gateway, Script, Step
 from support.loops import run, settled, until
 
 from owray.http1.connection import Tcp, connect
-from owray.http1.pool import MAX_USES, Pool
+from owray.http1.pool import MAX_IDLE_S, MAX_USES, Pool
 from owray.http1.request import render
 
 REQUEST = render("POST", "/", {"Host": "here"}, b"{}")
@@ -57,8 +57,9 @@ class Opener:
 
 
 class Stub:
-    def __init__(self, uses=0, reusable=True):
+    def __init__(self, uses=0, reusable=True, active_s=0.0):
         self.uses = uses
+        self.active_ns = round(active_s * 1e9)
         self.reusable = reusable
         self.aborted = False
 
@@ -198,6 +199,20 @@ def test_a_connection_is_let_go_before_the_server_does():
         assert (pool.take(), pool.take()) == (young, None)
         assert MAX_USES < 1000  # nginx's keepalive_requests
         pool.close()
+
+
+def test_connections_that_have_been_idle_too_long_are_closed_and_the_others_stay():
+    async def main():
+        pool = Pool(Opener())
+        oldest, older, young = (Stub(active_s=at) for at in (0, 10, 40))
+        for connection in (oldest, older, young):
+            pool.give_back(connection)
+        pool.prune(round((MAX_IDLE_S + 10) * 1e9))
+        assert [oldest.aborted, older.aborted, young.aborted] == [True, True, False]
+        assert (pool.take(), pool.take()) == (young, None)
+        assert MAX_IDLE_S < 60  # the shortest idle time-out of the servers in front of OpenWhisk
+
+    run(main())
 
 
 def test_another_is_opened_in_its_place_before_anybody_misses_it():
