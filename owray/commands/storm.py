@@ -74,22 +74,27 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as_json: bool) -> int:
     from rich.console import Console
 
-    from owray.fleet.cluster import NoCluster, StartFailed
+    from owray.fleet.cluster import FleetLost, NoCluster, StartFailed
     from owray.openwhisk.catalogue import ManifestError, UnknownNameError
     from owray.openwhisk.client import OpenWhiskError
     from owray.openwhisk.target import TargetError
     from owray.storm.choose import entries, manifests
-    from owray.storm.play import play
-    from owray.storm.report import as_json_text, exit_code, render
+    from owray.storm.live import error_stream
+    from owray.storm.play import place_for_runs, play
+    from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, render
     from owray.storm.request import BadRequest
 
-    progress = Console(stderr=True)
+    progress = Console(file=error_stream())
     try:
-        entries(manifests(request), request.size)  # names are looked up before a lab is brought up for them
+        entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
+        place_for_runs(request)
         with lend_ground(lab, progress) as ground:
             played = play(request, ground, progress, command=("owray", *sys.argv[1:]))
     except (BadRequest, ManifestError, NoCluster, OpenWhiskError, StartFailed, TargetError, UnknownNameError) as problem:
         raise typer.TyperException(str(problem)) from problem
+    except FleetLost as problem:
+        typer.echo(f"owray: {problem}", err=True)
+        return EXIT_ABORTED
     if as_json:
         typer.echo(as_json_text(played))
     else:

@@ -31,7 +31,7 @@ class StartFailed(RuntimeError):
 
 
 class FleetLost(RuntimeError):
-    """The coordinator died: the run's rows are in its journals."""
+    """The coordinator died or could not go on: what rows there are is in the run's journals and parts."""
 
 
 @contextmanager

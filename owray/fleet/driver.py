@@ -10,13 +10,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from owray.fleet.cluster import FleetLost, StartFailed
 from owray.fleet.coordinator import Coordinator
 from owray.fleet.spec import FleetReport, Progress, StormSpec
 
 _ANSWER_WITHIN_S = 60.0
+_READY_WITHIN_S = 60.0
+"""For the first process of a fleet; each further invoker may take `_MORE_PER_INVOKER_S` more."""
+
+_MORE_PER_INVOKER_S = 10.0
 
 
 class Driver:
@@ -25,25 +29,28 @@ class Driver:
     def __init__(self, spec: StormSpec, name: str) -> None:
         actor: Any = ray.remote(Coordinator)
         self._coordinator = actor.options(name=name, lifetime="detached", num_cpus=0, max_restarts=0, max_task_retries=0).remote(spec)
+        self._ready_within_s = _READY_WITHIN_S + _MORE_PER_INVOKER_S * spec.invokers
         self._result: Any = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Make an end of the coordinator, and thereby of its invokers, whatever they do; may be called again."""
         ray.kill(self._coordinator)
 
     def prepare(self) -> None:
         """Bring all invokers to the start. Raises StartFailed."""
         try:
-            self._ask(self._coordinator.prepare.remote())
-        except RayTaskError as problem:
-            if isinstance(problem.cause, StartFailed):
-                raise StartFailed(str(problem.cause)) from None
-            raise
+            self._ask(self._coordinator.prepare.remote(), self._ready_within_s)
+        except FleetLost as problem:
+            raise StartFailed(str(problem)) from problem
 
     def play(self) -> None:
-        """Agree on t0; the storm then needs nobody to go on."""
+        """Agree on t0; the storm then needs nobody to go on. This and all that follows raises FleetLost where the coordinator cannot."""
         self._ask(self._coordinator.play.remote())
         self._result = self._coordinator.result.remote()
 
@@ -67,8 +74,12 @@ class Driver:
         """End at once."""
         self._coordinator.cut.remote(reason)
 
-    def _ask(self, question: Any) -> Any:
+    def _ask(self, question: Any, within_s: float = _ANSWER_WITHIN_S) -> Any:
         try:
-            return ray.get(question, timeout=_ANSWER_WITHIN_S)
+            return ray.get(question, timeout=within_s)
         except RayActorError as problem:
-            raise FleetLost(f"the storm's coordinator died: {problem}".splitlines()[0]) from problem
+            raise FleetLost("the storm's coordinator died") from problem
+        except GetTimeoutError as problem:
+            raise FleetLost(f"the storm's coordinator has not answered for {within_s:.0f} s") from problem
+        except RayTaskError as problem:
+            raise FleetLost(str(problem.cause or problem)) from problem

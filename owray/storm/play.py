@@ -13,11 +13,14 @@ import asyncio
 import platform
 import shutil
 import signal
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +28,24 @@ import psutil
 from rich.console import Console
 
 import owray
-from owray.fleet.cluster import StartFailed, connected
+from owray.fleet.cluster import FleetLost, StartFailed, connected
 from owray.fleet.spec import FleetReport, StormSpec
 from owray.plan.recipe import Plan
+from owray.record.recover import this_process
 from owray.record.run import RunFolder, runs_folder
 from owray.storm import choose
 from owray.storm.deploying import Prepared, prepare
 from owray.storm.ground import Ground
 from owray.storm.judging import Judged, judge
 from owray.storm.live import LiveView
-from owray.storm.request import StormRequest
+from owray.storm.request import BadRequest, StormRequest
 from owray.wire.invoker import Limits
 
 if TYPE_CHECKING:
     from owray.fleet.driver import Driver
 
 _LOOK_EVERY_S = 0.25
+_REMOVE_WITHIN_S = 5.0
 _VERSIONS_OF = ("ray", "uvloop", "httptools", "msgspec", "numpy", "pyarrow", "duckdb", "aiohttp")
 
 
@@ -56,7 +61,8 @@ class Played:
 def play(request: StormRequest, ground: Ground, console: Console, command: tuple[str, ...] = ()) -> Played:
     """Play a storm to its end.
 
-    Raises UnknownNameError, BadRequest, OpenWhiskError, NoCluster and StartFailed before load; after that every ending is a `Played`.
+    Raises UnknownNameError, BadRequest, OpenWhiskError, NoCluster, StartFailed and KeyboardInterrupt before load, and leaves no run;
+    after that every ending is a `Played`, but that of a coordinator which died: FleetLost.
     """
     chosen = choose.manifests(request)
     choose.entries(chosen, request.size)  # a size that no action has is said before anything is touched
@@ -66,7 +72,7 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     recipe = request.recipe(choose.entries(prepared.played, request.size))
     with connected(ground.cluster):
         folder = RunFolder.create(
-            runs_folder(request.runs), datetime.now(UTC), recipe, **_manifest_fields(request, ground, prepared, command)
+            place_for_runs(request), datetime.now(UTC), recipe, **_manifest_fields(request, ground, prepared, command)
         )
         spec = StormSpec(
             folder=folder.path.resolve(),
@@ -80,21 +86,54 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     return Played(folder, fleet, judge(folder, fleet))
 
 
+def place_for_runs(request: StormRequest) -> Path:
+    """The folder for runs, made if need be. Raises BadRequest where no run can be kept there."""
+    place = runs_folder(request.runs)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return place
+    except OSError as problem:
+        raise BadRequest(f"cannot keep a run in {place}: {problem.strerror}.  (--runs-dir names another place)") from problem
+
+
 def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float) -> FleetReport:
     from owray.fleet.driver import Driver
 
-    with Driver(spec, f"storm-{folder.run}") as fleet, _interruptions(fleet, console):
+    with Driver(spec, f"storm-{folder.run}") as fleet:
         console.print(f"run {folder.run}: {spec.invokers} invoker{'s' * (spec.invokers > 1)} getting ready", highlight=False)
         try:
-            fleet.prepare()
-        except StartFailed:
-            shutil.rmtree(folder.path)  # nothing was sent: no evidence of anything
+            with _handled(_unwind):
+                fleet.prepare()
+        except (StartFailed, KeyboardInterrupt):
+            fleet.end()
+            _remove(folder)  # nothing was sent: no evidence of anything
             raise
-        fleet.play()
-        with LiveView(console, length_s) as view:
-            while not fleet.has_ended(_LOOK_EVERY_S):
-                view.show(fleet.progress())
-        return fleet.result()
+        try:
+            with _interruptions(fleet, console):
+                return _watch(fleet, console, length_s)
+        except FleetLost as problem:
+            raise FleetLost(f"{problem}.  (owray recover {folder.run} accounts for every call)") from problem
+
+
+def _watch(fleet: Driver, console: Console, length_s: float) -> FleetReport:
+    fleet.play()
+    with LiveView(console, length_s) as view:
+        while not fleet.has_ended(_LOOK_EVERY_S):
+            view.show(fleet.progress())
+    return fleet.result()
+
+
+def _remove(folder: RunFolder) -> None:
+    """Take a run's folder away, though an invoker that is being ended may still put something into it."""
+    give_up_at_s = time.monotonic() + _REMOVE_WITHIN_S
+    while folder.path.exists() and time.monotonic() < give_up_at_s:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        time.sleep(0.05)
+
+
+def _unwind(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -128,6 +167,7 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, command: tuple[str, ...]) -> dict[str, Any]:
     return {
         "command": command,
+        "owner": this_process(),  # until the coordinator takes over
         "invokers": request.invokers,
         "options": {
             "timeout_ms": round(request.timeout_s * 1000),

@@ -22,7 +22,11 @@ def main() -> int:
     except ConfigError as error:
         sys.stderr.write(f"owray: {error}\n")
         return 1
-    uvloop.run(serve(config))
+    try:
+        uvloop.run(serve(config))
+    except OSError as error:
+        sys.stderr.write(f"owray: the platform cannot start on {config.host}:{config.port} in {config.state_dir}: {error}\n")
+        return 1
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import Refused, rejection
+from cluster.openwhisk.embedded.answers import refusal, rejection
 from cluster.openwhisk.embedded.config import MIB, Knobs, Range
 
 
@@ -64,7 +64,7 @@ def _check(value: int, allowed: Range, text: Callable[[int, str, int], str]) -> 
 def check_size(field: str, size: int, allowed: int) -> None:
     """Raises the 413 of a part of a PUT that is too large. Sizes in bytes."""
     if size > allowed:
-        raise Refused(413, f"{field} larger than allowed: {size} > {allowed} bytes.", cors=True)
+        raise refusal(413, f"{field} larger than allowed: {size} > {allowed} bytes.")
 
 
 def namespace_limits(knobs: Knobs) -> dict[str, Any]:

@@ -30,7 +30,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 Binding = tuple[str, bytes]
 """The invoking namespace and the action's identity: what a container is bound to once it was initialised."""
@@ -56,8 +56,7 @@ class Slot:
     ready_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Run in this slot; before that, remove the containers of `evicted`."""
 
     slot: Slot

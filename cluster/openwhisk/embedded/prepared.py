@@ -30,10 +30,15 @@ class Prepared:
         self._environment = {pair.key: _as_text(pair.value) for pair in action.parameters if pair.init}
         self._final = {pair.key for pair in action.parameters} if action.annotation("final") else frozenset[str]()
         self._gives_key = bool(action.annotation("provide-api-key", default=True))
+        self._needs: dict[str, Need] = {}
         self._tail = encode({"action_name": f"/{action.path}", "action_version": action.version})[1:-1]
 
     def need(self, user: User) -> Need:
-        return Need((user.namespace, self.identity), self.action.limits.memory)
+        """What the pool is to find for a call of this user; the same object each time."""
+        need = self._needs.get(user.namespace)
+        if need is None:
+            need = self._needs[user.namespace] = Need((user.namespace, self.identity), self.action.limits.memory)
+        return need
 
     def arguments(self, payload: bytes) -> bytes:
         """The action's parameters with the payload over them, as JSON. Raises the 400 of a payload that is no object or not allowed."""

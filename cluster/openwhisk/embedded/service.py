@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -151,11 +152,12 @@ class Platform:
 
 
 async def serve(config: PlatformConfig) -> None:
-    """Run until SIGTERM or SIGINT. `state_dir/listening.json` is there while it listens."""
+    """Run until SIGTERM or SIGINT. `state_dir/listening.json` is there while it listens. Raises OSError where it cannot start."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    _allow_many_descriptors()
     config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     platform = Platform(config)
     listening = config.state_dir / "listening.json"
@@ -177,6 +179,12 @@ def _request(
     task: Task[None],
 ) -> web.BaseRequest:
     return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY_BYTES)
+
+
+def _allow_many_descriptors() -> None:
+    """As many as may be had: each blocking call holds one."""
+    _, greatest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (greatest, greatest))
 
 
 def _own_hosts(host: str, port: int) -> frozenset[str]:

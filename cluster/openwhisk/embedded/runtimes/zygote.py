@@ -26,6 +26,7 @@ import gc
 import importlib.util
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -40,6 +41,9 @@ PR_SET_CHILD_SUBREAPER = 36
 
 SOCKET_NAME = "s"
 """The container's listening socket, in its folder. Bound before the fork, so that no connection is ever refused."""
+
+OPEN_FILES = 1024
+"""What a container may have open, as OpenWhisk gives it to docker; the platform itself may have many more."""
 
 LISTENER = 3
 """The descriptor at which a container finds its listening socket."""
@@ -195,6 +199,7 @@ def _set_up(order: dict[str, Any], listener: int) -> None:
         os.dup2(source, descriptor)
     os.dup2(listener, LISTENER)
     os.closerange(LISTENER + 1, 256)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     os.chdir(f"{folder}/work")
     os.environ.clear()
     os.environ.update(order["environment"])
