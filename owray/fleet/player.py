@@ -19,7 +19,7 @@ import time
 
 import psutil
 
-from owray.fleet.spec import PlayerReport, PlayerSpec, Ready
+from owray.fleet.spec import PlayerReport, PlayerSpec, Priority, Ready
 from owray.http1.connection import Connection, connect
 from owray.http1.pool import Pool
 from owray.plan.recipe import Plan
@@ -41,6 +41,7 @@ class Player:
         self._late_us = 0
         self._cpu_before_us = 0
         self._t0_ns = 0
+        self._priority: Priority = "normal"
         self._invoker: Invoker | None = None
 
     async def prepare(self) -> Ready:
@@ -48,8 +49,7 @@ class Player:
         spec = self._spec
         loop = asyncio.get_running_loop()
         descriptors = _raise_descriptor_limit()
-        if spec.core is not None:
-            os.sched_setaffinity(0, {spec.core})  # of this thread, the loop's: Ray's own threads stay where they are
+        self._priority = _take_core(spec.core)
         storm = spec.storm
         folder = RunFolder(storm.folder)
         gateway = storm.gateway
@@ -73,7 +73,7 @@ class Player:
             lambda ring: best_alarm(loop, ring, time.monotonic_ns),
         )
         self._collector.freeze()
-        return Ready(spec.invoker, spec.node, os.getpid(), spec.core, type(loop).__module__, descriptors)
+        return Ready(spec.invoker, spec.node, os.getpid(), spec.core, type(loop).__module__, descriptors, self._priority)
 
     async def play(self, t0_ns: int) -> None:
         """Start the plan's clock at `t0_ns` on CLOCK_MONOTONIC."""
@@ -112,6 +112,7 @@ class Player:
             node=spec.node,
             pid=os.getpid(),
             core=spec.core,
+            priority=self._priority,
             counters=self._playing.snapshot(),
             cpu_us=cpu_us,
             wall_us=wall_us,
@@ -129,6 +130,23 @@ class Player:
         if self._invoker is None:
             raise RuntimeError("prepare comes first")
         return self._invoker
+
+
+def _take_core(core: int | None) -> Priority:
+    """Pin this thread, the loop's, to its core, and put it before all others there if the system allows that (docs/decisions/007).
+
+    Ray's own threads stay where they are. Without a core set aside for it a real-time thread could starve what it measures: none is asked.
+    """
+    if core is None:
+        return "normal"
+    os.sched_setaffinity(0, {core})
+    if os.cpu_count() == 1:
+        return "normal"
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+    except PermissionError:
+        return "normal"
+    return "real-time"
 
 
 def _raise_descriptor_limit() -> int:

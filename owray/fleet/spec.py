@@ -12,6 +12,7 @@ from owray.plan.recipe import Recipe
 from owray.wire.counters import Counters
 from owray.wire.invoker import Limits
 
+Priority = Literal["normal", "real-time"]
 Phase = Literal["preparing", "waiting", "playing", "draining", "sealing", "over"]
 
 
@@ -88,6 +89,7 @@ class Ready:
     core: int | None
     loop: str
     descriptors: int
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class PlayerReport:
     node: str
     pid: int
     core: int | None
+    priority: Priority
     counters: Counters
     cpu_us: int
     wall_us: int
