@@ -222,7 +222,7 @@ async def connect(
 ) -> Connection:
     """Open a connection. Raises OSError (ssl.SSLError among them) where the peer cannot be reached or trusted.
 
-    TLS goes by aiofastnet: a third of the cost of the loop's own (docs/decisions/001).
+    TLS goes by aiofastnet, which writes at once (docs/decisions/001 has what it costs).
     """
 
     def factory() -> Connection:

@@ -2,7 +2,7 @@
 
 asyncio's timers end on whole milliseconds (uvloop) or drift with each sleep, so a plan of 5,000 calls a second cannot be kept with them.
 A Linux timerfd on CLOCK_MONOTONIC can: the kernel makes a descriptor readable at an absolute time, and the loop wakes for it as for
-any socket (late by about 35 us at the median, measured by benchmarks/lag.py). Where there is none, a 1 ms tick does, and rows show it.
+any socket (late by about 50 us at the median, measured by benchmarks/pacing.py). Where there is none, a 1 ms tick does, and rows show it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A server that forks containers.
 
-An interpreter takes 20 ms of CPU to start; a fork of one that is ready takes 1 ms. When a storm arrives cold that is the difference
-between a busy core and a stalled one. So one process, `python -I -S zygote.py`, loads the runtime once and forks it for each container.
+An interpreter with the runtime's imports takes 46 ms of CPU until its first answer, a fork of one that is ready takes 3
+(benchmarks/containers.py). When a storm arrives cold that is the difference between a busy core and a stalled one. So one process,
+`python -I -S zygote.py`, loads the runtime once and forks it for each container.
 Programs of other runtimes (Node) are forked and then executed, so that every container on the machine has the same parent.
 
 Orders come over a socket, one JSON object a line, and events go back the same way:
