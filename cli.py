@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 USAGE = 1
 INTERRUPTED = 4
+_CTRL_C_IN_TYPER = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"  ({context.command_path} --help)" if context is not None else ""
         print(f"owray: {error.format_message()}{hint}", file=sys.stderr)
         return USAGE
-    except (typer.Abort, KeyboardInterrupt):
+    except typer.Abort:
+        print("owray: stopped", file=sys.stderr)
+        return INTERRUPTED
+    if code == _CTRL_C_IN_TYPER:
         print("owray: stopped", file=sys.stderr)
         return INTERRUPTED
     return code if isinstance(code, int) else 0

@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from pathlib import Path
 
 NAMESPACE = "owray"
 
@@ -39,7 +40,8 @@ def connected(cluster: RayCluster) -> Iterator[None]:
     """Be this cluster's driver for a while. Raises NoCluster.
 
     Ray reads its environment when it is imported, so nothing may import it before (a RuntimeError says so: the wrong environment shows
-    as a hang). Other RAY_* variables would be meant for other Rays.
+    as a hang). Other RAY_* variables would be meant for other Rays. Meanwhile nothing can be printed: where a process dies Ray says so on
+    the output stream, in the midst of what is somebody's JSON.
     """
     theirs = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
     if theirs != dict(cluster.environment):
@@ -48,6 +50,12 @@ def connected(cluster: RayCluster) -> Iterator[None]:
         for name in theirs:
             del os.environ[name]
         os.environ.update(cluster.environment)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), _driving(cluster):
+        yield
+
+
+@contextmanager
+def _driving(cluster: RayCluster) -> Iterator[None]:
     import ray
 
     try:

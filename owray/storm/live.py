@@ -101,7 +101,7 @@ def line(progress: Progress, length_s: float, done_per_s: float) -> str:
     parts.append(f"lag at most {_ms(counters.lag_max_us)}")
     parts.append(f"{counters.cold:,} cold")
     if progress.lost:
-        parts.append(f"{len(progress.lost)} invokers lost")
+        parts.append(f"{len(progress.lost)} invoker{'s' * (len(progress.lost) > 1)} lost")
     return "  " + " | ".join(parts)
 
 

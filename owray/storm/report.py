@@ -71,14 +71,14 @@ def render(played: Played, console: Console) -> None:
 
 def _headline(played: Played, summary: Summary, manifest: Manifest) -> Iterator[str]:
     recipe = manifest.recipe
-    actions = ", ".join(dict.fromkeys(f"{entry.action} {entry.size}" for entry in recipe.entries))
+    actions = ", ".join(dict.fromkeys(f"{entry.action} {entry.size}".rstrip() for entry in recipe.entries))
     phase = f" after {recipe.warmup_s:g} s of warm-up" if recipe.warmup_s else ""
     yield f"\n[bold]{actions}[/] at {recipe.rps:g} calls a second, {recipe.arrivals}, for {summary.measure_s:g} s{phase}"
     if played.fleet.aborted is not None:
         yield f"[bold red]ended early[/]: {played.fleet.aborted}"
-    outcomes = ", ".join(f"{count:,} {name}" for name, count in summary.outcomes) or "none"
     checked = f" ({summary.checked:,} with their result checked)" if summary.checked else ""
-    yield f"calls      {summary.planned:,} planned, {summary.attempted:,} attempted: {outcomes}{checked}"
+    outcomes = ", ".join(f"{count:,} {name}{checked if name == 'ok' else ''}" for name, count in summary.outcomes) or "none"
+    yield f"calls      {summary.planned:,} planned, {summary.attempted:,} attempted: {outcomes}"
     rates = summary.rates
     yield f"rate       {rates.offered:,.1f} a second planned, {rates.sent:,.1f} sent, {rates.done:,.1f} answered"
 
@@ -110,8 +110,10 @@ def _details(summary: Summary, manifest: Manifest, fleet: FleetReport) -> Iterat
         yield f"cold       {summary.cold:,} of {summary.started:,} starts ({summary.cold_share:.1%})"
     attempted = sum(report.counters.attempted for report in fleet.reports)
     if attempted:
-        cpu_us = sum(report.cpu_us for report in fleet.reports) / attempted
-        yield f"generator  {cpu_us:.0f} us of CPU a call, {len(fleet.reports)} of {manifest.invokers} invokers"
+        cpu_us = sum(report.cpu_us for report in fleet.reports)
+        cores = cpu_us / max(report.wall_us for report in fleet.reports)
+        share = f"{cpu_us / attempted:,.0f} us of CPU a call"
+        yield f"generator  {cores:.2f} cores, {share}, {len(fleet.reports)} of {manifest.invokers} invokers"
 
 
 def _cells(percentiles: Percentiles) -> list[str]:

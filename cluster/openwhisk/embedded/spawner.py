@@ -67,7 +67,7 @@ class Spawner:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        _kill_orphans()
+        await asyncio.to_thread(_kill_orphans)
 
     async def spawn(self, number: int, folder: Path, program: Sequence[str] | None, environment: dict[str, str], *, logs: bool) -> int:
         """The process id of a new container: a fork of the Python runtime, or `program`. Raises SpawnError."""
@@ -141,7 +141,7 @@ class Spawner:
             self._writer.close()
         status = await asyncio.to_thread(self._process.wait) if self._process else None
         _log.error("the server that forks containers has ended (status %s), and its containers with it; starting another", status)
-        _kill_orphans()
+        await asyncio.to_thread(_kill_orphans)
         for future in self._starting.values():
             if not future.done():
                 future.set_exception(SpawnError("the server that forks containers has ended"))
@@ -151,10 +151,10 @@ class Spawner:
 
 
 def _kill_orphans() -> None:
-    """What the zygote left came to this process, whose only other child it was."""
-    zygote.kill_children()
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
+    """End what the zygote left: it came to this process, whose only other child the zygote was. Blocks until the last is reaped."""
+    while True:
+        zygote.kill_children()
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

@@ -1,0 +1,117 @@
+"""Storms that are told to end: in order at the first time of asking, at once at the second, and never without their rows."""
+
+import os
+import signal
+import time
+
+import pytest
+from support.labs import traces
+from support.storms import Command, calls_of
+
+from cluster.state import lab_names
+
+CALLS = 300
+STORM = ("storm", "--rps", 10, "--duration", f"{CALLS // 10}s", "--action", "sleep", "--size", "large")
+"""Ten calls of a second are under way at any time."""
+
+ABORTED = 4
+
+
+@pytest.fixture(scope="module")
+def interrupted(lab_home, runs):
+    """(result, rows, manifest) of two storms on one lab: one whose terminal is closed, one that is told twice to end.
+
+    On a closed terminal nothing can be written, and that may be so before the signal comes.
+    """
+    controller, terminal = os.openpty()
+    with (
+        Command(*STORM, home=lab_home, runs=runs / "closed", errors=terminal) as closed,
+        Command(*STORM, home=lab_home, runs=runs / "twice") as twice,
+    ):
+        os.close(terminal)
+        folders = [storm.wait_until(1.5) for storm in (closed, twice)]
+        os.close(controller)
+        twice.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        closed.signal(signal.SIGHUP)
+        twice.signal(signal.SIGINT)
+        results = [storm.end() for storm in (closed, twice)]
+    return [(result, calls_of(folder), folder.load()) for result, folder in zip(results, folders, strict=True)]
+
+
+def test_a_closed_terminal_stops_sending_and_calls_under_way_end(interrupted):
+    result, rows, manifest = interrupted[0]
+    assert result.returncode == ABORTED
+    assert sorted(rows) == list(range(CALLS))
+    outcomes = [rows[seq]["outcome"] for seq in range(CALLS)]
+    sent = outcomes.index("unsent")
+    assert 10 <= sent < CALLS
+    assert set(outcomes[:sent]) == {"ok"}
+    assert set(outcomes[sent:]) == {"unsent"}
+    assert manifest.status == "aborted"
+    assert manifest.verdict["level"] == "INVALID"
+    assert "ended early: SIGHUP\n" in result.stdout
+    assert f"calls      300 planned, {sent} attempted: " in result.stdout
+    assert f"{CALLS - sent} unsent" in result.stdout
+
+
+def test_the_second_interruption_cuts_off_what_is_under_way(interrupted):
+    result, rows, _ = interrupted[1]
+    assert result.returncode == ABORTED
+    assert "stopping: calls under way may end; once more cuts them off" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "ended early: SIGTERM\n" in result.stdout
+    assert sorted(rows) == list(range(CALLS))
+    lost = [row for row in rows.values() if row["outcome"] == "lost"]
+    assert lost
+    assert all(row["censored"] and row["error"] == "cut off" for row in lost)
+    assert {row["outcome"] for row in rows.values()} <= {"ok", "lost", "unsent"}
+
+
+def test_ctrl_c_while_it_gets_ready_leaves_no_run(lab_home, runs):
+    place = runs / "early"
+    with Command("storm", "--action", "noop", home=lab_home, runs=place) as storm:
+        storm.folder()
+        time.sleep(0.3)
+        storm.signal(signal.SIGINT)
+        result = storm.end()
+    assert (result.returncode, result.stdout) == (ABORTED, "")
+    assert result.stderr.endswith("owray: stopped\n")
+    assert "Traceback" not in result.stderr
+    assert not list(place.iterdir())
+
+
+def test_a_borrowed_lab_is_gone_when_its_storm_was_interrupted(tmp_path):
+    home = tmp_path / "home"
+    with Command("storm", "--rps", 10, "--duration", "60s", "--action", "noop", home=home, runs=tmp_path / "runs") as storm:
+        folder = storm.wait_until(0.5)
+        (name,) = lab_names(home)
+        lab = traces(home, name)
+        assert lab.left()
+        storm.signal(signal.SIGINT)
+        result = storm.end()
+    assert result.returncode == ABORTED
+    assert "ended early: Ctrl-C\n" in result.stdout
+    rows = calls_of(folder)
+    assert sorted(rows) == list(range(600))
+    assert {row["outcome"] for row in rows.values()} == {"ok", "unsent"}
+    assert lab.left() == []
+    assert not lab_names(home)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_a_lab_comes_up_leaves_nothing(tmp_path, number):
+    home = tmp_path / "home"
+    with Command("storm", "--action", "noop", home=home, runs=tmp_path / "runs") as storm:
+        while not lab_names(home):
+            assert storm.is_alive
+            time.sleep(0.01)
+        (name,) = lab_names(home)
+        time.sleep(1)
+        lab = traces(home, name)
+        storm.signal(number)
+        result = storm.end()
+    assert result.returncode in (ABORTED, 128 + number)
+    assert "Traceback" not in result.stderr
+    assert lab.left() == []
+    assert not list((tmp_path / "runs").iterdir())
