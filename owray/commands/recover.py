@@ -81,5 +81,5 @@ def _recover(run: RunFolder, force: bool) -> tuple[Recovery, Verdict]:
         recovery = complete(run, manifest)
         with Session([run]) as session:
             verdict = judge(facts_of(session, lost=recovery.incomplete_invokers))
-        seal(run, recovery, verdict.to_json(), datetime.now(UTC))
+        seal(run, manifest, recovery, verdict.to_json(), datetime.now(UTC))
     return recovery, verdict

@@ -40,6 +40,12 @@ LEAD_S = 2.0
 LATE_US = 0
 LOOK_EVERY_S = 0.5
 
+UNHEEDED_S = 30.0
+"""Nobody has asked for so long: the driver is gone, and when the storm is over there is nobody to end its coordinator but itself."""
+
+NODE = "0"
+"""What the one node is called in folders and rows."""
+
 
 class Coordinator:
     """Made by `owray.fleet.driver`. `prepare`, `play`, then `result`; `progress`, `stop` and `cut` at any time between."""
@@ -52,6 +58,7 @@ class Coordinator:
         self._node = ray.get_runtime_context().get_node_id()
         self._phase: Phase = "preparing"
         self._t0_ns = 0
+        self._heeded_ns = time.monotonic_ns()
         self._counters: list[Counters] = [Counters() for _ in range(spec.invokers)]
         self._reports: dict[int, PlayerReport] = {}
         self._lost: list[int] = []
@@ -61,10 +68,9 @@ class Coordinator:
 
     async def prepare(self) -> list[Ready]:
         """Make the actors and bring them to the start. Raises StartFailed."""
-        names = [node_name(index) for index in range(1)]
         self._folder.update(owner=this_process())
-        self._scribe = self._actor(Scribe, self._spec.folder, names[0])
-        self._players = [self._actor(Player, self._spec.of_invoker(index, names[0])) for index in range(self._spec.invokers)]
+        self._scribe = self._actor(Scribe, self._spec.folder, NODE)
+        self._players = [self._actor(Player, self._spec.of_invoker(index, NODE)) for index in range(self._spec.invokers)]
         try:
             await self._scribe.start.remote()
             return list(await asyncio.gather(*(player.prepare.remote() for player in self._players)))
@@ -85,6 +91,7 @@ class Coordinator:
 
     async def progress(self) -> Progress:
         """How it goes, as of the last look."""
+        self._heeded_ns = time.monotonic_ns()
         elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000 if self._t0_ns else 0
         return Progress(self._phase, elapsed_us, self._planned, Counters.sum(self._counters), tuple(self._lost))
 
@@ -111,7 +118,15 @@ class Coordinator:
         await asyncio.gather(*(self._await_player(index) for index in range(self._spec.invokers)))
         looking.cancel()
         self._phase = "sealing"
-        return await self._seal()
+        report = await self._seal()
+        asyncio.get_running_loop().call_later(UNHEEDED_S, self._leave_unless_heeded)
+        return report
+
+    def _leave_unless_heeded(self) -> None:
+        if time.monotonic_ns() - self._heeded_ns > UNHEEDED_S * 1e9:
+            ray.kill(ray.get_runtime_context().current_actor)
+        else:
+            asyncio.get_running_loop().call_later(UNHEEDED_S, self._leave_unless_heeded)
 
     async def _await_player(self, index: int) -> None:
         try:
@@ -174,11 +189,6 @@ class Coordinator:
         for index, player in enumerate(self._players):
             if index not in self._lost and index not in self._reports:
                 order(player)
-
-
-def node_name(index: int) -> str:
-    """The name that a node bears in folders and rows."""
-    return str(index)
 
 
 def _cause(problem: Exception) -> str:

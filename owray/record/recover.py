@@ -29,7 +29,7 @@ from owray.plan.recipe import Plan, Window
 from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, mark_is_held, read_mark
 from owray.record.layout import Outcome
 from owray.record.parts import ROW_GROUP_ROWS, Naming, convert, part_writer
-from owray.record.run import Manifest, RunFolder, Status
+from owray.record.run import Manifest, RunFolder
 
 MISSING_PART = "part-missing.parquet"
 """The rows of a node's calls that have no row of their own."""
@@ -72,13 +72,13 @@ def this_process() -> dict[str, Any]:
 
 @contextmanager
 def recovering(folder: RunFolder, *, force: bool = False) -> Iterator[Manifest]:
-    """Hold a run for recovery; gives its manifest.
+    """Hold a run for recovery: one that broke off, or one that ended with nobody there to judge it. Gives its manifest.
 
     Raises NothingToRecover, and StillPlaying where its processes live (unless `force`) or another recovery is at work.
     """
     with _sole(folder):
         manifest = folder.load()
-        if manifest.status != "running":
+        if manifest.status != "running" and manifest.verdict is not None:
             raise NothingToRecover(f"run {folder.run} is {manifest.status}: there is nothing to recover")
         player = None if force else _player(folder, manifest)
         if player:
@@ -113,9 +113,15 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     )
 
 
-def seal(folder: RunFolder, recovery: Recovery, verdict: Mapping[str, Any], now: datetime, status: Status = "recovered") -> None:
-    """Write the outcome into the manifest, and take away what only a recovery needs."""
-    folder.update(status=status, ended_at=now.isoformat(), verdict=verdict, recovery=asdict(recovery))
+def seal(folder: RunFolder, manifest: Manifest, recovery: Recovery, verdict: Mapping[str, Any], now: datetime) -> None:
+    """Write the outcome into the manifest, and take away what only a recovery needs.
+
+    A run that ended without anybody to judge it stays ended; only one that broke off becomes `recovered`.
+    """
+    if manifest.status == "running":
+        folder.update(status="recovered", ended_at=now.isoformat(), verdict=verdict, recovery=asdict(recovery))
+    else:
+        folder.update(verdict=verdict)
     folder.remove_journals()
 
 
@@ -136,7 +142,9 @@ def _player(folder: RunFolder, manifest: Manifest) -> str | None:
     owner = manifest.owner
     if owner and owner["host"] == socket.gethostname():
         with suppress(psutil.NoSuchProcess):
-            if abs(psutil.Process(owner["pid"]).create_time() - owner["created"]) < _SAME_PROCESS_S:
+            process = psutil.Process(owner["pid"])
+            same = abs(process.create_time() - owner["created"]) < _SAME_PROCESS_S
+            if same and process.status() != psutil.STATUS_ZOMBIE:
                 return f"process {owner['pid']}"
     held = [mark for mark in folder.marks() if mark_is_held(mark)]
     return f"invoker {_invoker(held[0])}" if held else None

@@ -123,11 +123,12 @@ class RunFolder:
     @classmethod
     def create(cls, runs: Path, now: datetime, recipe: Recipe, **values: Any) -> RunFolder:
         """A new run that starts now, with its first manifest; `values` are further fields of it."""
+        runs.mkdir(parents=True, exist_ok=True)
         while True:
             run = new_run_id(now)
             folder = cls(runs / f"{_PREFIX}{run}")
             try:
-                folder.path.mkdir(parents=True)
+                folder.path.mkdir()
                 break
             except FileExistsError:
                 now += timedelta(microseconds=16)

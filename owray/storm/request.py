@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ DEFAULT_RPS = 10.0
 DEFAULT_DURATION_S = 10.0
 DEFAULT_TIMEOUT_S = 90.0
 """Longer than any answer that OpenWhisk may rightly give: 202 after 60 s, the controller's 503 after 65 s, nginx's 504 after 75 s."""
+
+MOST_RPS = 1e6
+MOST_CALLS = 1_000_000_000
+"""A plan is counted before it is played, at about 10 ns a call; nobody has asked for more than an hour at 100,000 a second."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
@@ -49,24 +54,27 @@ class StormRequest:
     runs: Path | None = None
 
     def __post_init__(self) -> None:
-        if (self.workload is None) == (self.action is None):
-            raise BadRequest("name what is to be called: either --workload or --action.  (owray workloads lists both)")
-        if not 0 < self.rps <= 1e6:
-            raise BadRequest(f"--rps is to be above zero and at most a million, not {self.rps:g}")
-        if self.calls is not None and self.calls < 1:
-            raise BadRequest(f"--calls is to be at least 1, not {self.calls}")
-        if self.duration_s is not None and not self.duration_s > 0:
-            raise BadRequest(f"--duration is to be above zero, not {self.duration_s:g} s")
-        if not self.timeout_s > 0:
-            raise BadRequest(f"--timeout is to be above zero, not {self.timeout_s:g} s")
-        if not 1 <= self.invokers <= 256:
-            raise BadRequest(f"--invokers is to be between 1 and 256, not {self.invokers}")
-        if not 0 <= self.seed < 1 << 63:
-            raise BadRequest(f"--seed lies between 0 and 2^63 - 1, not {self.seed}")
-        if self.max_in_flight is not None and self.max_in_flight < self.invokers:
-            raise BadRequest(f"--max-in-flight {self.max_in_flight} cannot be shared by {self.invokers} invokers; each needs at least one")
-        if self.warmup_s >= self.planned_s:
-            raise BadRequest(f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.planned_s:g} s to measure")
+        for wrong, text in self._checks():
+            if wrong:
+                raise BadRequest(text)
+
+    def _checks(self) -> Iterator[tuple[bool, str]]:
+        """What would be wrong, and what to say then; each may rely on those before it."""
+        both_or_neither = (self.workload is None) == (self.action is None)
+        yield both_or_neither, "name what is to be called: either --workload or --action.  (owray workloads lists both)"
+        yield not 0 < self.rps <= MOST_RPS, f"--rps is to be above zero and at most {MOST_RPS:,.0f}, not {self.rps:g}"
+        yield self.calls is not None and self.calls < 1, f"--calls is to be at least 1, not {self.calls}"
+        yield self.duration_s is not None and not self.duration_s > 0, f"--duration is to be above zero, not {self.duration_s} s"
+        yield not self.timeout_s > 0, f"--timeout is to be above zero, not {self.timeout_s:g} s"
+        yield not 1 <= self.invokers <= 256, f"--invokers is to be between 1 and 256, not {self.invokers}"
+        yield not 0 <= self.seed < 1 << 63, f"--seed lies between 0 and 2^63 - 1, not {self.seed}"
+        cap = self.max_in_flight
+        too_small = cap is not None and cap < self.invokers
+        yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"
+        calls = self.rps * self.planned_s
+        yield calls > MOST_CALLS, f"a storm of {calls:,.0f} calls is more than the {MOST_CALLS:,} that one run may have; make it shorter"
+        nothing_left = self.warmup_s >= self.planned_s
+        yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.planned_s:g} s to measure"
 
     @property
     def planned_s(self) -> float:

@@ -103,7 +103,8 @@ class Invoker:
         self._loop.call_later(TICK_S, self._tick)
 
     def stop(self) -> None:
-        """Dispatch no more; calls under way run to their end, held ones are given up as unsent."""
+        """Dispatch no more; calls under way run to their end, held ones are given up as unsent. Also before `play`, which then ends."""
+        self._windows = iter(())
         self._alarm.close()
         self._next = None
         self._ahead = None

@@ -57,6 +57,9 @@ def test_a_run_whose_calls_all_had_rows_only_lost_its_end(tmp_path, recovering):
     assert folder.load().verdict == {"level": "VALID", "reasons": []}
 
 
+JUDGED = {"level": "VALID", "reasons": []}
+
+
 def test_all_recovers_what_broke_off_and_leaves_what_is_played_or_ended(tmp_path, recovering):
     ended, one, played, other = finished_run(tmp_path), broken_off(tmp_path), new_run(tmp_path, owner=this_process()), broken_off(tmp_path)
     result = recovering("all")
@@ -65,8 +68,15 @@ def test_all_recovers_what_broke_off_and_leaves_what_is_played_or_ended(tmp_path
     assert f"run {played.run} is still being played" in result.stderr
 
 
+def test_a_run_that_ended_with_nobody_there_to_judge_it_is_judged_and_stays_ended(tmp_path, recovering):
+    folder = finished_run(tmp_path)
+    assert "VALID\n" in recovering().stdout
+    assert folder.load().verdict == {"level": "VALID", "reasons": []}
+    assert folder.load().status == "ended"
+
+
 def test_all_says_so_where_nothing_broke_off(tmp_path, recovering):
-    finished_run(tmp_path)
+    finished_run(tmp_path, verdict=JUDGED)
     assert recovering("all").stdout == "there was nothing to recover\n"
 
 
