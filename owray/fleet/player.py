@@ -16,6 +16,8 @@ import asyncio
 import os
 import resource
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -133,13 +135,16 @@ class Player:
 
 
 def _take_core(core: int | None) -> Priority:
-    """Pin this thread, the loop's, to its core, and put it before all others there if the system allows that (docs/decisions/007).
+    """Take this process to its core, and put this thread, the loop's, before all others there if the system allows (docs/decisions/007).
 
-    Ray's own threads stay where they are. Without a core set aside for it a real-time thread could starve what it measures: none is asked.
+    All threads go, Ray's too: one that holds Python's lock where something else keeps it from running would keep the loop waiting.
+    Without a core set aside for it a real-time thread could starve what it measures: then none is asked for.
     """
     if core is None:
         return "normal"
-    os.sched_setaffinity(0, {core})
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(int(thread.name), {core})
     if os.cpu_count() == 1:
         return "normal"
     try:
