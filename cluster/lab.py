@@ -56,7 +56,9 @@ class Lab:
 
     @property
     def invoker_cores(self) -> tuple[int, ...]:
-        return self.cores.invokers
+        """Cores that only invokers use; none where there are too few to set any aside."""
+        shared = {*self.cores.front, *self.cores.containers, *self.cores.ray}
+        return () if shared & {*self.cores.invokers} else self.cores.invokers
 
     @property
     def ray_environment(self) -> dict[str, str]:
@@ -137,7 +139,8 @@ def lend(home: Path, name: str, options: LocalOptions, say: Say) -> Iterator[Lab
         yield there
         return
     for abandoned in abandoned_labs(home):
-        down(home, abandoned, say)
+        with suppress(LabError):  # another command is at it already
+            down(home, abandoned, say)
     folder = LabFolder(home, f"{_BORROWED}{secrets.token_hex(2)}")
     with _signals_unwind():
         try:
@@ -305,7 +308,8 @@ def _signals_unwind() -> Iterator[None]:
     def unwind(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, unwind) for number in _ENDING}
+    wanted = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, unwind) for number in wanted}  # what nohup has switched off stays off
     try:
         yield
     finally:

@@ -10,9 +10,10 @@ import typer
 from owray.commands.reading import RunsDirOption, plain_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from owray.judge.verdict import Verdict
-    from owray.record.recover import Recovery
-    from owray.record.run import RunFolder
+    from owray.record.run import Manifest, RunFolder
 
 ALL = "all"
 
@@ -59,27 +60,46 @@ def _recover_all(runs: list[RunFolder], force: bool) -> None:
 
 
 def _report(run: RunFolder, force: bool) -> None:
-    recovery, verdict = _recover(run, force)
+    from owray.record.recover import recovering
+
+    with recovering(run, force=force) as manifest:
+        verdict = _judge_ended(run, manifest) if manifest.status != "running" else _recover(run, manifest)
+    typer.echo(f"  verdict {verdict.level:>12}")
+    for reason in verdict.reasons:
+        typer.echo(f"    {reason}")
+
+
+def _recover(run: RunFolder, manifest: Manifest) -> Verdict:
+    """Account for every call of a run that broke off."""
+    from owray.record.recover import complete, seal
+
+    recovery = complete(run, manifest)
+    verdict = _weigh(run, lost=recovery.incomplete_invokers)
+    seal(run, recovery, verdict.to_json(), datetime.now(UTC))
     left_over = f", which held {recovery.left_over_bytes:,} bytes of unfinished blocks" if recovery.left_over_bytes else ""
     typer.echo(f"run {run.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}")
     typer.echo(f"  planned {recovery.planned:>12,}")
     typer.echo(f"  found   {recovery.found:>12,}   calls that had their row")
     typer.echo(f"  lost    {recovery.lost:>12,}   attempted, end unknown")
     typer.echo(f"  unsent  {recovery.unsent:>12,}   never attempted")
-    typer.echo(f"  verdict {verdict.level:>12}")
-    for reason in verdict.reasons:
-        typer.echo(f"    {reason}")
+    return verdict
 
 
-def _recover(run: RunFolder, force: bool) -> tuple[Recovery, Verdict]:
+def _judge_ended(run: RunFolder, manifest: Manifest) -> Verdict:
+    """Judge a run that was sealed when nobody was there any more: its rows are complete, and the fleet has said who was lost or late."""
+    reported = {report["invoker"]: report for report in manifest.fleet}
+    lost = [invoker for invoker in range(manifest.invokers) if invoker not in reported]
+    late = [invoker for invoker, report in reported.items() if report.get("started_late_us", 0) > 0]
+    verdict = _weigh(run, lost=lost, late=late)
+    run.update(verdict=verdict.to_json())
+    typer.echo(f"run {run.run}: it had {manifest.status} with nobody there to judge it")
+    return verdict
+
+
+def _weigh(run: RunFolder, *, lost: Collection[int], late: Collection[int] = ()) -> Verdict:
     from owray.ask.evidence import facts_of
     from owray.ask.session import Session
     from owray.judge.verdict import judge
-    from owray.record.recover import complete, recovering, seal
 
-    with recovering(run, force=force) as manifest:
-        recovery = complete(run, manifest)
-        with Session([run]) as session:
-            verdict = judge(facts_of(session, lost=recovery.incomplete_invokers))
-        seal(run, manifest, recovery, verdict.to_json(), datetime.now(UTC))
-    return recovery, verdict
+    with Session([run]) as session:
+        return judge(facts_of(session, lost=lost, late=late))

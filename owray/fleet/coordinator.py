@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from owray.fleet.cluster import StartFailed
@@ -37,7 +37,6 @@ from owray.wire.counters import Counters
 LEAD_S = 2.0
 """From "all ready" to t0: long enough that the slowest invoker has heard of it."""
 
-LATE_US = 0
 LOOK_EVERY_S = 0.5
 
 UNHEEDED_S = 30.0
@@ -68,13 +67,14 @@ class Coordinator:
 
     async def prepare(self) -> list[Ready]:
         """Make the actors and bring them to the start. Raises StartFailed."""
+        asyncio.get_running_loop().call_later(UNHEEDED_S, self._leave_unless_needed)
         self._folder.update(owner=this_process())
         self._scribe = self._actor(Scribe, self._spec.folder, NODE)
         self._players = [self._actor(Player, self._spec.of_invoker(index, NODE)) for index in range(self._spec.invokers)]
         try:
             await self._scribe.start.remote()
             return list(await asyncio.gather(*(player.prepare.remote() for player in self._players)))
-        except (RayActorError, ray.exceptions.RayTaskError) as problem:
+        except (RayActorError, RayTaskError) as problem:
             self._phase = "over"
             raise StartFailed(_cause(problem)) from None
 
@@ -115,23 +115,27 @@ class Coordinator:
 
     async def _end(self) -> FleetReport:
         looking = asyncio.get_running_loop().create_task(self._look())
-        await asyncio.gather(*(self._await_player(index) for index in range(self._spec.invokers)))
-        looking.cancel()
-        self._phase = "sealing"
-        report = await self._seal()
-        asyncio.get_running_loop().call_later(UNHEEDED_S, self._leave_unless_heeded)
-        return report
+        try:
+            await asyncio.gather(*(self._await_player(index) for index in range(self._spec.invokers)))
+            self._phase = "sealing"
+            return await self._seal()
+        finally:
+            looking.cancel()
+            self._phase = "over"
 
-    def _leave_unless_heeded(self) -> None:
-        if time.monotonic_ns() - self._heeded_ns > UNHEEDED_S * 1e9:
+    def _leave_unless_needed(self) -> None:
+        """End this actor when nobody asks for it any more and no storm is under way: the driver was killed."""
+        unheeded = time.monotonic_ns() - self._heeded_ns > UNHEEDED_S * 1e9
+        if unheeded and self._phase in {"preparing", "over"}:
             ray.kill(ray.get_runtime_context().current_actor)
         else:
-            asyncio.get_running_loop().call_later(UNHEEDED_S, self._leave_unless_heeded)
+            asyncio.get_running_loop().call_later(UNHEEDED_S, self._leave_unless_needed)
 
     async def _await_player(self, index: int) -> None:
         try:
             report: PlayerReport = await self._players[index].finish.remote()
         except RayActorError:
+            ray.kill(self._players[index])  # if it was only out of reach: nobody may write to the run any more when it is sealed
             self._lost.append(index)
             await self.stop(f"invoker {index} was lost")
             return
@@ -141,17 +145,15 @@ class Coordinator:
             await self.stop(report.error)
 
     async def _seal(self) -> FleetReport:
-        with suppress(RayActorError):  # a scribe that was killed leaves journals, which `complete` converts
+        with suppress(RayActorError, RayTaskError):  # a scribe that fails leaves journals, which `complete` converts
             await self._scribe.finish.remote()
-        recovery = complete(self._folder, self._folder.load())
+        recovery = await asyncio.to_thread(complete, self._folder, self._folder.load())
         reports = tuple(self._reports[index] for index in sorted(self._reports))
         report = FleetReport(
             reports=reports,
             lost=tuple(sorted(self._lost)),
-            late=tuple(one.invoker for one in reports if one.started_late_us > LATE_US),
+            late=tuple(one.invoker for one in reports if one.started_late_us > 0),
             aborted=self._aborted,
-            parts=len(self._folder.parts()),
-            unsent=recovery.unsent,
         )
         self._folder.update(
             status="aborted" if self._aborted else "ended",
@@ -160,7 +162,6 @@ class Coordinator:
             recovery=asdict(recovery) if recovery.lost or recovery.unsent else None,
         )
         self._folder.remove_journals()
-        self._phase = "over"
         return report
 
     async def _look(self) -> None:

@@ -145,8 +145,6 @@ def _take_core(core: int | None) -> Priority:
     for thread in Path("/proc/self/task").iterdir():
         with suppress(ProcessLookupError):  # it ended meanwhile
             os.sched_setaffinity(int(thread.name), {core})
-    if os.cpu_count() == 1:
-        return "normal"
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
     except PermissionError:

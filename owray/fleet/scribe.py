@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from owray.record.parts import convert_closed
@@ -15,7 +16,7 @@ from owray.record.run import RunFolder
 from owray.record.samples import Sampler
 
 PERIOD_S = 1.0
-WRITE_SAMPLES_EVERY = 30
+WRITE_SAMPLES_EVERY_S = 30
 _NICENESS = 10
 
 
@@ -28,34 +29,32 @@ class Scribe:
         self._recipe = self._folder.load().recipe
         self._sampler = Sampler(node)
         self._task: asyncio.Task[None] | None = None
-        self._parts = 0
 
     async def start(self) -> None:
         os.nice(_NICENESS)
         self._task = asyncio.get_running_loop().create_task(self._work())
 
-    async def finish(self) -> int:
-        """Convert what is left and write the samples; how many parts there are. Raises OSError, of the background work too."""
+    async def finish(self) -> None:
+        """Convert what is left, then write the samples. Raises OSError and JournalError; journals that are left are still whole."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            if not self._task.cancelled() and (problem := self._task.exception()) is not None:
-                raise problem
+        self._convert()
         self._sampler.sample()
         self._sampler.write(self._folder.hosts)
-        self._convert()
-        return self._parts
 
     async def _work(self) -> None:
-        samples = 0
+        """A sample that cannot be taken, or a part that cannot be written now, is no reason to stop: the next second is another try."""
+        seconds = 0
         while True:
-            self._sampler.sample()
-            samples += 1
-            if samples % WRITE_SAMPLES_EVERY == 0:
-                self._sampler.write(self._folder.hosts)
-            self._convert()
+            with suppress(OSError):
+                self._convert()
+            with suppress(OSError):
+                self._sampler.sample()
+                seconds += 1
+                if seconds % WRITE_SAMPLES_EVERY_S == 0:
+                    self._sampler.write(self._folder.hosts)
             await asyncio.sleep(PERIOD_S)
 
     def _convert(self) -> None:
-        journals = self._folder.journals(self._node)
-        self._parts += len(convert_closed(journals, self._folder.calls(self._node), self._recipe))
+        convert_closed(self._folder.journals(self._node), self._folder.calls(self._node), self._recipe)

@@ -132,5 +132,3 @@ class FleetReport:
     lost: tuple[int, ...]
     late: tuple[int, ...]
     aborted: str | None
-    parts: int
-    unsent: int

@@ -92,7 +92,8 @@ class Pool:
         """Have `count` connections idle before they are needed. Raises OSError where the first of them cannot be opened."""
         while count > len(self._idle):
             missing = min(count - len(self._idle), self._max_opening)
-            opened = await asyncio.gather(*(self._open(self.opened + index) for index in range(missing)), return_exceptions=True)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                opened = await asyncio.gather(*(self._open(self.opened + index) for index in range(missing)), return_exceptions=True)
             self.opened += missing
             failures = [one for one in opened if isinstance(one, BaseException)]
             self._idle.extend(one for one in opened if not isinstance(one, BaseException))

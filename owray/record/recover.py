@@ -113,15 +113,9 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     )
 
 
-def seal(folder: RunFolder, manifest: Manifest, recovery: Recovery, verdict: Mapping[str, Any], now: datetime) -> None:
-    """Write the outcome into the manifest, and take away what only a recovery needs.
-
-    A run that ended without anybody to judge it stays ended; only one that broke off becomes `recovered`.
-    """
-    if manifest.status == "running":
-        folder.update(status="recovered", ended_at=now.isoformat(), verdict=verdict, recovery=asdict(recovery))
-    else:
-        folder.update(verdict=verdict)
+def seal(folder: RunFolder, recovery: Recovery, verdict: Mapping[str, Any], now: datetime) -> None:
+    """Write the outcome into the manifest, and take away what only a recovery needs."""
+    folder.update(status="recovered", ended_at=now.isoformat(), verdict=verdict, recovery=asdict(recovery))
     folder.remove_journals()
 
 
@@ -129,10 +123,11 @@ def seal(folder: RunFolder, manifest: Manifest, recovery: Recovery, verdict: Map
 def _sole(folder: RunFolder) -> Iterator[None]:
     descriptor = os.open(folder.path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise StillPlaying(f"run {folder.run} is being recovered by another process") from held
         yield
-    except BlockingIOError as held:
-        raise StillPlaying(f"run {folder.run} is being recovered by another process") from held
     finally:
         os.close(descriptor)
 

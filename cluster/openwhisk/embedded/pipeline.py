@@ -129,6 +129,10 @@ class Pipeline:
                 outcome = await self._init(invocation, container) or await self._run(invocation, container)
         except CannotStart:
             outcome = no_container()
+        except Exception:  # a defect must not cost the pool its memory
+            self._complete(invocation)
+            self._release(grant.slot, container, keep=False)
+            raise
         await self._finish(invocation, grant.slot, container, outcome)
 
     async def _placed(self, invocation: Invocation) -> tuple[Grant, Container | None]:

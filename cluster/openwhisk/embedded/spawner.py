@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,9 @@ class Spawner:
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while True:
-            async for line in reader:
-                self._heard(json.loads(line))
+            with suppress(ConnectionError):  # instead of the end, where it was killed with orders unread
+                async for line in reader:
+                    self._heard(json.loads(line))
             await self._zygote_ended()
             await asyncio.sleep(RESTART_PAUSE_S)
             reader = await self._new_zygote()

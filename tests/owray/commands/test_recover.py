@@ -69,7 +69,7 @@ def test_all_recovers_what_broke_off_and_leaves_what_is_played_or_ended(tmp_path
 
 
 def test_a_run_that_ended_with_nobody_there_to_judge_it_is_judged_and_stays_ended(tmp_path, recovering):
-    folder = finished_run(tmp_path)
+    folder = finished_run(tmp_path, fleet=({"invoker": 0, "node": "0"},))
     assert "VALID\n" in recovering().stdout
     assert folder.load().verdict == {"level": "VALID", "reasons": []}
     assert folder.load().status == "ended"

@@ -61,7 +61,7 @@ def test_a_killed_invoker_stops_the_storm_and_every_call_is_accounted_for(lab_ho
     assert {row["outcome"] for seq, row in rows.items() if seq % 2 == 0} == {"ok", "unsent"}  # the survivor's calls had their end
     assert {row["outcome"] for seq, row in rows.items() if seq % 2 == 1} == {"ok", "lost", "unsent"}
     assert not folder.journal_files()
-    verdict = judge(folder, FleetReport((), (1,), (), report["aborted"], report["parts"], report["unsent"])).verdict
+    verdict = judge(folder, FleetReport((), (1,), (), report["aborted"])).verdict
     assert verdict.level is Level.INVALID
     assert any("Invoker 1 was lost" in reason for reason in verdict.reasons)
 

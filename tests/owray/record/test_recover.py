@@ -138,7 +138,7 @@ def test_a_recovery_that_was_killed_is_simply_run_again(tmp_path, monkeypatch, k
     if killed_at == "missing":
         (folder.calls("0") / f"{MISSING_PART}.tmp").write_bytes(b"PAR1")
     with recovering(folder) as manifest:
-        seal(folder, manifest, complete(folder, manifest), INVALID, NOW)
+        seal(folder, complete(folder, manifest), INVALID, NOW)
     assert outcomes(folder) == {"ok": 60, "lost": 15, "unsent": 25}
     assert not (folder.path / "journal").exists()
 
@@ -147,7 +147,7 @@ def test_sealing_writes_the_outcome_and_takes_the_marks_away(tmp_path):
     folder = new_run(tmp_path)
     broken_off(folder, recipe(), 1, [(60, 15)])
     with recovering(folder) as manifest:
-        seal(folder, manifest, complete(folder, manifest), INVALID, NOW)
+        seal(folder, complete(folder, manifest), INVALID, NOW)
     manifest = folder.load()
     assert (manifest.status, manifest.verdict, manifest.ended_at) == ("recovered", INVALID, NOW.isoformat())
     assert manifest.recovery["lost"] == 15

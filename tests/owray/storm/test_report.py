@@ -24,7 +24,7 @@ def report(invoker=0, **values):
 
 
 def fleet(**values):
-    return FleetReport(**{"reports": (report(),), "lost": (), "late": (), "aborted": None, "parts": 1, "unsent": 0, **values})
+    return FleetReport(**{"reports": (report(),), "lost": (), "late": (), "aborted": None, **values})
 
 
 @pytest.fixture

@@ -95,6 +95,8 @@ class Zygote:
 
     def end(self) -> None:
         """Kill everything below this process, and what comes up from below that."""
+        # The platform's death shows twice, as the socket's end and as this signal: the second must not cut this short.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             kill_children()
