@@ -110,16 +110,25 @@ def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float)
             _remove(folder)  # nothing was sent: no evidence of anything
             raise
         try:
-            with _interruptions(fleet, console):
-                return _watch(fleet, console, length_s)
+            with _noted() as signals:
+                return _watch(fleet, console, length_s, signals)
         except FleetLost as problem:
             raise FleetLost(f"{problem}.  (owray recover {folder.run} accounts for every call)") from problem
 
 
-def _watch(fleet: Driver, console: Console, length_s: float) -> FleetReport:
+def _watch(fleet: Driver, console: Console, length_s: float, signals: list[str]) -> FleetReport:
+    """Play to the end. The first of `signals` ends the storm in order, a further one at once."""
     fleet.play()
+    obeyed = 0
     with LiveView(console, length_s) as view:
         while not fleet.has_ended(_LOOK_EVERY_S):
+            for name in signals[obeyed:]:
+                if obeyed == 0:
+                    fleet.stop(name)
+                    console.print("stopping: calls under way may end; once more cuts them off", highlight=False)
+                else:
+                    fleet.cut(f"{name}, twice")
+                obeyed += 1
             view.show(fleet.progress())
     return fleet.result()
 
@@ -137,21 +146,15 @@ def _unwind(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _interruptions(fleet: Driver, console: Console) -> Iterator[None]:
-    """While this lasts, Ctrl-C (or a closed terminal, or a kill) ends the storm in order, and a second one at once."""
-    said: list[str] = []
+def _noted() -> Iterator[list[str]]:
+    """Ctrl-C, a kill or a closed terminal, as a list that grows. Noted only: a handler runs in the middle of anything, a print included."""
+    names: list[str] = []
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        said.append(name)
-        if len(said) == 1:
-            fleet.stop(name)
-            console.print("stopping: calls under way may end; once more cuts them off", highlight=False)
-        else:
-            fleet.cut(f"{name}, twice")
+    def note(number: int, frame: FrameType | None) -> None:
+        names.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 
-    with _handled(interrupted):
-        yield
+    with _handled(note):
+        yield names
 
 
 @contextmanager

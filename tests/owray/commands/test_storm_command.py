@@ -124,7 +124,7 @@ REFUSED = {
     "no workload named 'genomic'. Did you mean 'genomics'?": ("--workload", "genomic"),
     "no size of align named 'smal'. Did you mean 'small'?": ("--action", "align", "--size", "smal"),
     "--rps is to be above zero": ("--action", "noop", "--rps", 0),
-    "--rps is to be above zero and at most a million, not nan": ("--action", "noop", "--rps", "nan"),
+    "--rps is to be above zero and at most 1,000,000, not nan": ("--action", "noop", "--rps", "nan"),
     "name what is to be called: either --workload or --action": (),
     "either --workload or --action.": ("--action", "noop", "--workload", "micro"),
     "'soon' is no duration; one looks like 500ms, 10s, 2m or 1h": ("--action", "noop", "--duration", "soon"),
