@@ -75,7 +75,7 @@ class PlayerSpec:
     @property
     def warm_connections(self) -> int:
         """Connections to open before t0: what 50 ms of service time would need, within reason."""
-        wanted = min(max(round(self.storm.recipe.rps / self.storm.invokers * 0.05), 2), 256)
+        wanted = min(max(round(self.storm.recipe.rps / self.storm.invokers * 0.2), 2), 1024)
         return wanted if self.limits.max_in_flight is None else min(wanted, self.limits.max_in_flight)
 
 

@@ -45,6 +45,7 @@ class ActionApi:
         self._rate = rate
         self._concurrency = concurrency
         self._wall_ms = wall_ms
+        self._loop = asyncio.get_running_loop()
 
     async def list(self, call: Call) -> Answer:
         call.check_names()
@@ -95,13 +96,13 @@ class ActionApi:
         call.check_json()
         prepared = self._entities.get("/".join((namespace, *call.route.names)))
         arguments = prepared.arguments(call.body)
-        loop = asyncio.get_running_loop()
-        invocation = Invocation(prepared, user, arguments, activation_id(), call.transaction_id, call.seen_ms, loop.create_future())
+        acked: asyncio.Future[Ack | None] = self._loop.create_future()
+        invocation = Invocation(prepared, user, arguments, activation_id(), call.transaction_id, call.seen_ms, acked)
         self._pipeline.publish(invocation)
         if not blocking:
             return _accepted(invocation)
-        timer = loop.call_later(waits_ms / 1000, _stop_waiting, invocation.acked)
-        ack = await invocation.acked
+        timer = self._loop.call_later(waits_ms / 1000, _stop_waiting, acked)
+        ack = await acked
         timer.cancel()
         return _accepted(invocation) if ack is None else _finished(invocation, ack, result_only=result_only)
 

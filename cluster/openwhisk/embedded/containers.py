@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -32,6 +33,13 @@ _log = logging.getLogger(__name__)
 _HEAD = b"POST %b HTTP/1.1\r\nHost: container\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 
 
+SPARES = 16
+"""As many as there are places for OpenWhisk's smallest containers in the memory of its charts: 2048 MB by 128 MB."""
+
+LONGEST_TURN_S = 0.05
+"""A container that takes longer to initialise waits for something else than its core, and others need not wait for it."""
+
+
 def _nobody(_: int) -> None:
     return None
 
@@ -41,12 +49,14 @@ class CannotStart(Exception):
 
 
 class _Call:
-    """One request to a container and how it ends: by the reply, by the connection, or by `end`."""
+    """One request to a container and how it ends, once: by the reply, by the connection, by the clock, or by the container's end."""
 
-    __slots__ = ("heard",)
+    __slots__ = ("_container", "_then", "timer")
 
-    def __init__(self, heard: asyncio.Future[Heard]) -> None:
-        self.heard = heard
+    def __init__(self, container: Container, then: Callable[[Heard], None]) -> None:
+        self._container = container
+        self._then: Callable[[Heard], None] | None = then
+        self.timer: asyncio.TimerHandle | None = None
 
     def answered(self, connection: Connection, status: int, body: bytes) -> None:
         self.end(Reply(status, body))
@@ -55,18 +65,40 @@ class _Call:
         self.end(Ending.BROKEN)
 
     def end(self, heard: Heard) -> None:
-        if not self.heard.done():
-            self.heard.set_result(heard)
+        then, self._then = self._then, None
+        if then is None:
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+        self._container.ended()
+        then(heard)
+
+
+class _Turn:
+    """A place among the containers that start at once. It ends by whatever comes first: an answer, the container's end, LONGEST_TURN_S."""
+
+    __slots__ = ("_places", "_timer")
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places: asyncio.Semaphore | None = places
+        self._timer = asyncio.get_running_loop().call_later(LONGEST_TURN_S, self.end)
+
+    def end(self) -> None:
+        if self._places is not None:
+            self._timer.cancel()
+            self._places.release()
+            self._places = None
 
 
 class Container:
     """One that runs. `init` and `run` are called one at a time."""
 
-    def __init__(self, number: int, process_id: int, connection: Connection, logs: ContainerLogs | None) -> None:
+    def __init__(self, number: int, process_id: int, connection: Connection, logs: ContainerLogs | None, turn: _Turn) -> None:
         self.number = number
         self.process_id = process_id
         self.logs = logs
         self._connection = connection
+        self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._call: _Call | None = None
 
@@ -76,30 +108,45 @@ class Container:
         return self._connection.reusable
 
     async def init(self, body: bytes, limit_ms: int) -> Heard:
-        return await self._post(b"/init", body, limit_ms)
+        heard: asyncio.Future[Heard] = self._loop.create_future()
+        self._post(b"/init", body, limit_ms, lambda how: None if heard.done() else heard.set_result(how))
+        return await heard
 
-    async def run(self, body: bytes, limit_ms: int) -> Heard:
-        return await self._post(b"/run", body, limit_ms)
+    def run(self, body: bytes, limit_ms: int, then: Callable[[Heard], None]) -> None:
+        """`then` is called with what was heard, never before this returns."""
+        self._post(b"/run", body, limit_ms, then)
+
+    def ended(self) -> None:
+        """The call under way is over: the container may be called again."""
+        self._call = None
+        self._turn.end()
 
     def close(self, ending: Ending = Ending.BROKEN) -> None:
         """Speak to it no more. A call under way ends so, even if something that it left behind holds the connection open."""
         self._connection.abort()
+        self._turn.end()
         if self._call is not None:
             self._call.end(ending)
         if self.logs is not None:
             self.logs.close()
 
-    async def _post(self, path: bytes, body: bytes, limit_ms: int) -> Heard:
+    def _post(self, path: bytes, body: bytes, limit_ms: int, then: Callable[[Heard], None]) -> None:
         if not self._connection.reusable:
-            return Ending.BROKEN
-        self._call = _Call(self._loop.create_future())
-        timer = self._loop.call_later(limit_ms / 1000, self._call.end, Ending.OUT_OF_TIME)
-        self._connection.send(_HEAD % (path, len(body), body), self._call)
-        try:
-            return await self._call.heard
-        finally:
-            timer.cancel()
-            self._call = None
+            self._loop.call_soon(then, Ending.BROKEN)
+            return
+        call = self._call = _Call(self, then)
+        call.timer = self._loop.call_later(limit_ms / 1000, call.end, Ending.OUT_OF_TIME)
+        self._connection.send(_HEAD % (path, len(body), body), call)
+
+
+def niceness(memory_mb: int, user_memory_mb: int) -> int:
+    """The nice value of a container, by the memory of its action.
+
+    OpenWhisk gives docker `--cpu-shares` = max(2, 1024 / (user memory / memory)): all containers that fit weigh together what one ordinary
+    process weighs. A step of nice is a factor of 1.25 in the kernel's weights (sched_prio_to_weight), and 19 is the last.
+    """
+    shares = max(2.0, 1024 * memory_mb / user_memory_mb)
+    return min(max(round(math.log(1024 / shares, 1.25)), 0), 19)
 
 
 class Containers:
@@ -109,7 +156,7 @@ class Containers:
         self._folder = folder
         self._knobs = knobs
         self._spawner = Spawner(cores, self._ended)
-        self._starts = asyncio.Semaphore(knobs.parallel_starts)
+        self._places = asyncio.Semaphore(min(knobs.parallel_starts, len(cores)))
         self._running: dict[int, Container] = {}
         self._removals: set[asyncio.Task[None]] = set()
         self._folder_descriptor = -1
@@ -124,6 +171,7 @@ class Containers:
         self._folder.mkdir(mode=0o700, parents=True)
         self._folder_descriptor = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
         await self._spawner.start()
+        self.prepare()
 
     async def close(self) -> None:
         """End all containers and remove their folders."""
@@ -135,27 +183,37 @@ class Containers:
         os.close(self._folder_descriptor)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
-    async def start(self, number: int, kind: Kind) -> Container:
-        """A process that listens, and a connection to it. Raises CannotStart."""
-        async with self._starts:
+    async def start(self, number: int, kind: Kind, memory_mb: int) -> Container:
+        """A process that listens, and a connection to it. Raises CannotStart.
+
+        No more start at once than there are cores for them: where sixteen share a core until all are ready, the first is as late as the
+        last, and calls pile up that it could have served.
+        """
+        await self._places.acquire()
+        turn = _Turn(self._places)
+        logs: ContainerLogs | None = None
+        try:
             if self._knobs.container_start_delay_ms:
                 await asyncio.sleep(self._knobs.container_start_delay_ms / 1000)
-            logs: ContainerLogs | None = None
-            try:
-                folder = self._make_folder(number)
-                logs = ContainerLogs(asyncio.get_running_loop(), folder) if self._knobs.log_store == "docker-cli" else None
-                process_id = await self._spawn(number, folder, kind, logs=logs is not None)
-                connection = await self._connect(number)
-            except (SpawnError, OSError) as error:
-                _log.exception("container %d could not be started", number)
-                if logs is not None:
-                    logs.close()
-                self._spawner.kill(number)
-                self._remove_folder(number)
-                raise CannotStart(str(error)) from error
-        container = Container(number, process_id, connection, logs)
+            folder = self._make_folder(number)
+            logs = ContainerLogs(asyncio.get_running_loop(), folder) if self._knobs.log_store == "docker-cli" else None
+            process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
+            connection = await self._connect(number)
+        except (SpawnError, OSError) as error:
+            _log.exception("container %d could not be started", number)
+            turn.end()
+            if logs is not None:
+                logs.close()
+            self._spawner.kill(number)
+            self._remove_folder(number)
+            raise CannotStart(str(error)) from error
+        container = Container(number, process_id, connection, logs, turn)
         self._running[number] = container
         return container
+
+    def prepare(self) -> None:
+        """Have spares for what may start next; to be called when nothing else wants the cores."""
+        self._spawner.prepare_spares(SPARES)
 
     def destroy(self, number: int) -> None:
         """End it; its folder goes when its process has gone."""
@@ -174,10 +232,12 @@ class Containers:
             directory.mkdir(mode=0o700)
         return folder
 
-    async def _spawn(self, number: int, folder: Path, kind: Kind, *, logs: bool) -> int:
+    async def _spawn(self, number: int, folder: Path, kind: Kind, memory_mb: int, *, logs: bool) -> int:
         environment = self.environment | {"HOME": str(folder / "work"), "TMPDIR": str(folder / "tmp")}
         program = None if kind.family == "python" else [str(kind.program), str(NODE_ACTION)]
-        return await self._spawner.spawn(number, folder, program, environment, logs=logs)
+        return await self._spawner.spawn(
+            number, folder, program, environment, logs=logs, nice=niceness(memory_mb, self._knobs.user_memory_mb)
+        )
 
     async def _connect(self, number: int) -> Connection:
         # By the descriptor of the folder: a socket's path may have 107 bytes only, and the state folder may lie deep.

@@ -34,10 +34,13 @@ PublicHandler = Callable[[], Awaitable[Answer]]
 
 
 class Written(web.StreamResponse):
-    """A response that is complete as it stands: one write, no preparation."""
+    """A response that is complete as it stands: one write, no preparation.
+
+    The constructor below it is not called: it makes room for headers, cookies and state, of which this has none. What the server asks of
+    a response is here.
+    """
 
     def __init__(self, data: bytes, *, keep_alive: bool) -> None:
-        super().__init__()
         self._data = data
         self._stays = keep_alive
 

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,12 @@ class Platform:
         await self._containers.open()
         if config.front_cores:
             os.sched_setaffinity(0, config.front_cores)
-        server = web.Server(self._front.handle, request_factory=_request, access_log=None, keepalive_timeout=KEEP_ALIVE_S)
+        server = web.Server(
+            self._front.handle,
+            request_factory=partial(_request, asyncio.get_running_loop()),
+            access_log=None,
+            keepalive_timeout=KEEP_ALIVE_S,
+        )
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.host, config.port, backlog=BACKLOG)
@@ -172,13 +178,14 @@ async def serve(config: PlatformConfig) -> None:
 
 
 def _request(
+    loop: asyncio.AbstractEventLoop,
     message: RawRequestMessage,
     payload: StreamReader,
     protocol: RequestHandler,
     writer: AbstractStreamWriter,
     task: Task[None],
 ) -> web.BaseRequest:
-    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY_BYTES)
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
 
 def _allow_many_descriptors() -> None:

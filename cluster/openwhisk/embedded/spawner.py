@@ -70,11 +70,13 @@ class Spawner:
                 self._process.wait()
         await asyncio.to_thread(_kill_orphans)
 
-    async def spawn(self, number: int, folder: Path, program: Sequence[str] | None, environment: dict[str, str], *, logs: bool) -> int:
+    async def spawn(
+        self, number: int, folder: Path, program: Sequence[str] | None, environment: dict[str, str], *, logs: bool, nice: int
+    ) -> int:
         """The process id of a new container: a fork of the Python runtime, or `program`. Raises SpawnError."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._starting[number] = future
-        order = {"start": number, "folder": str(folder), "program": program, "environment": environment, "logs": logs}
+        order = {"start": number, "folder": str(folder), "program": program, "environment": environment, "logs": logs, "nice": nice}
         try:
             self._order(order)
             return await future
@@ -85,6 +87,10 @@ class Spawner:
         """End the container's process and all others of its group. One that has ended already is no error."""
         if number in self._running:
             self._order({"kill": number})
+
+    def prepare_spares(self, count: int) -> None:
+        """Have so many forks ready for containers to come; to be called when nothing else wants the cores."""
+        self._order({"spares": count})
 
     @property
     def process_id(self) -> int | None:
