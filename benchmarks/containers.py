@@ -1,8 +1,9 @@
-"""What does a new container cost: forked from the zygote, or started as an interpreter of its own?
+"""What does a new container cost: a spare of the zygote, forked by it when asked, or started as an interpreter of its own?
 
-Both run the same runtime on the same kind of listening socket, and both are counted until they have answered a request: nanoseconds on
-a CPU as the scheduler counts them (/proc/PID/schedstat), the zygote's share of a fork included. Bare interpreters, which cannot answer
-anything, are there to compare (CPU time of the ended process by wait4).
+All run the same runtime on the same kind of listening socket, and all are counted until they have answered a request: nanoseconds on
+a CPU as the scheduler counts them (/proc/PID/schedstat), the zygote's share included. Of a spare only that counts which comes after the
+order: the rest was done before, when nothing else was to be done. Bare interpreters, which cannot answer anything, are there to compare
+(CPU time of the ended process by wait4).
 
     python -m benchmarks.containers [--rounds 5] [--containers 10]
 """
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -49,8 +51,26 @@ class Forks:
         self._folder = folder
         self._number = 0
 
-    def cost_ms(self) -> float:
-        """Milliseconds of CPU, the container's and the zygote's, until a new container has answered."""
+    def fork_ms(self) -> float:
+        """Milliseconds of CPU, the container's and the zygote's, until a container that was forked for the purpose has answered."""
+        return self._answered_ms(0)
+
+    def spare_ms(self) -> float:
+        """The same of a container that was waiting for its order, from the order on."""
+        self._control.sendall(b'{"spares": 1}\n')
+        return self._answered_ms(self._rested_ns())
+
+    def _rested_ns(self) -> int:
+        """What the spare has used when it waits: it is the zygote's only child, and asleep for good when that no longer grows."""
+        children = Path(f"/proc/{self._process_id}/task/{self._process_id}/children")
+        used_ns, before_ns = 0, -1
+        while used_ns != before_ns:
+            time.sleep(0.02)
+            before_ns = used_ns
+            used_ns = _on_cpu_ns(int(children.read_text())) if children.read_text() else -2
+        return used_ns
+
+    def _answered_ms(self, spent_ns: int) -> float:
         self._number += 1
         folder = self._folder / str(self._number)
         (folder / "work").mkdir(parents=True)
@@ -58,7 +78,7 @@ class Forks:
         started = self._tell({"start": self._number, "folder": str(folder), "program": None, "environment": {}, "logs": False, "nice": 0})
         cost_ns = _on_cpu_ns(self._process_id) - before_ns
         _ask(folder / zygote.SOCKET_NAME)
-        cost_ns += _on_cpu_ns(started["pid"])
+        cost_ns += _on_cpu_ns(started["pid"]) - spent_ns
         self._tell({"kill": self._number})
         return cost_ns / 1e6
 
@@ -140,14 +160,15 @@ def main() -> None:
     pin(cores.client)
     with tempfile.TemporaryDirectory() as name, forking(Path(name), cores.client) as forks:
         ways: dict[str, Callable[[], float]] = {
-            "forked from the zygote": forks.cost_ms,
+            "a spare of the zygote": forks.spare_ms,
+            "forked by the zygote": forks.fork_ms,
             "python -I -S with the runtime's imports": partial(_fresh_ms, Path(name)),
             "python -I -S, empty": partial(_bare_ms, [*PYTHON, "-c", ""]),
         }
         if node := shutil.which("node"):
             ways["node, empty"] = partial(_bare_ms, [node, "-e", ""])
         found = interleave({way: partial(_mean, one, asked.containers) for way, one in ways.items()}, asked.rounds)
-    first = found["forked from the zygote"]
+    first = found["a spare of the zygote"]
     rows = [(way, Spread.of(costs), ratio(costs, first)) for way, costs in found.items()]
     title = f"{asked.rounds} rounds of {asked.containers} each; median (quartiles)"
     show(title, [("container", "ms of CPU", "times the first"), *rows])

@@ -74,7 +74,10 @@ class PlayerSpec:
 
     @property
     def warm_connections(self) -> int:
-        """Connections to open before t0: what 50 ms of service time would need, within reason."""
+        """Connections to open before t0: what calls of 0.2 s would need, within reason.
+
+        A cold start holds up that many, and opening a connection costs the platform as much as a call does: then it would have both to do.
+        """
         wanted = min(max(round(self.storm.recipe.rps / self.storm.invokers * 0.2), 2), 1024)
         return wanted if self.limits.max_in_flight is None else min(wanted, self.limits.max_in_flight)
 

@@ -75,19 +75,22 @@ class _Call:
 
 
 class _Turn:
-    """A place among the containers that start at once. It ends by whatever comes first: an answer, the container's end, LONGEST_TURN_S."""
+    """A container's turn on a core, from its fork to whatever comes first: its first answer, its end, LONGEST_TURN_S.
 
-    __slots__ = ("_places", "_timer")
+    Where sixteen share a core until all are ready, the first is as late as the last, and calls pile up that it could have served.
+    """
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places: asyncio.Semaphore | None = places
+    __slots__ = ("_cores", "_timer")
+
+    def __init__(self, cores: asyncio.Semaphore) -> None:
+        self._cores: asyncio.Semaphore | None = cores
         self._timer = asyncio.get_running_loop().call_later(LONGEST_TURN_S, self.end)
 
     def end(self) -> None:
-        if self._places is not None:
+        if self._cores is not None:
             self._timer.cancel()
-            self._places.release()
-            self._places = None
+            self._cores.release()
+            self._cores = None
 
 
 class Container:
@@ -156,7 +159,8 @@ class Containers:
         self._folder = folder
         self._knobs = knobs
         self._spawner = Spawner(cores, self._ended)
-        self._places = asyncio.Semaphore(min(knobs.parallel_starts, len(cores)))
+        self._starts = asyncio.Semaphore(knobs.parallel_starts)
+        self._cores = asyncio.Semaphore(len(cores))
         self._running: dict[int, Container] = {}
         self._removals: set[asyncio.Task[None]] = set()
         self._folder_descriptor = -1
@@ -184,29 +188,26 @@ class Containers:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def start(self, number: int, kind: Kind, memory_mb: int) -> Container:
-        """A process that listens, and a connection to it. Raises CannotStart.
-
-        No more start at once than there are cores for them: where sixteen share a core until all are ready, the first is as late as the
-        last, and calls pile up that it could have served.
-        """
-        await self._places.acquire()
-        turn = _Turn(self._places)
-        logs: ContainerLogs | None = None
-        try:
+        """A process that listens, and a connection to it. Raises CannotStart."""
+        async with self._starts:
             if self._knobs.container_start_delay_ms:
                 await asyncio.sleep(self._knobs.container_start_delay_ms / 1000)
-            folder = self._make_folder(number)
-            logs = ContainerLogs(asyncio.get_running_loop(), folder) if self._knobs.log_store == "docker-cli" else None
-            process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
-            connection = await self._connect(number)
-        except (SpawnError, OSError) as error:
-            _log.exception("container %d could not be started", number)
-            turn.end()
-            if logs is not None:
-                logs.close()
-            self._spawner.kill(number)
-            self._remove_folder(number)
-            raise CannotStart(str(error)) from error
+            await self._cores.acquire()
+            turn = _Turn(self._cores)
+            logs: ContainerLogs | None = None
+            try:
+                folder = self._make_folder(number)
+                logs = ContainerLogs(asyncio.get_running_loop(), folder) if self._knobs.log_store == "docker-cli" else None
+                process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
+                connection = await self._connect(number)
+            except (SpawnError, OSError) as error:
+                _log.exception("container %d could not be started", number)
+                turn.end()
+                if logs is not None:
+                    logs.close()
+                self._spawner.kill(number)
+                self._remove_folder(number)
+                raise CannotStart(str(error)) from error
         container = Container(number, process_id, connection, logs, turn)
         self._running[number] = container
         return container

@@ -33,7 +33,7 @@ def test_invokers_take_the_cores_in_turn_and_any_core_where_none_is_set_aside():
 def test_no_more_connections_are_warmed_than_calls_may_be_in_flight(rps, invokers, cap):
     storm = spec(invokers=invokers, recipe=recipe(rps=rps), limits=Limits(max_in_flight=None if cap is None else cap * invokers))
     warm = storm.of_invoker(0, "0").warm_connections
-    assert 1 <= warm <= 256
+    assert 1 <= warm <= 1024
     assert cap is None or warm <= cap
 
 

@@ -137,7 +137,7 @@ class Zygote:
             if "start" in order:
                 self._start(order)
             elif "spares" in order:
-                self._spares += [self._fork() for _ in range(order["spares"] - len(self._spares))]
+                self._spares += [self._fork(rehearse=True) for _ in range(order["spares"] - len(self._spares))]
             elif order["kill"] in self._pids:
                 _kill(self._pids[order["kill"]])
         return bool(data)
@@ -158,7 +158,7 @@ class Zygote:
         """The process id of a child that has its order: a spare, or where there is none a new one."""
         while True:
             spared = bool(self._spares)
-            spare = self._spares.pop() if spared else self._fork()
+            spare = self._spares.pop() if spared else self._fork(rehearse=False)
             with spare.channel:
                 try:
                     socket.send_fds(spare.channel, [order], [listener.fileno()])
@@ -168,17 +168,17 @@ class Zygote:
                 else:
                     return spare.pid
 
-    def _fork(self) -> _Spare:
+    def _fork(self, *, rehearse: bool) -> _Spare:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # an order is one message
         parent = os.getpid()
         with theirs:
             pid = os.fork()
             if not pid:
                 ours.close()
-                self._become(theirs, parent)
+                self._become(theirs, parent, rehearse)
         return _Spare(pid, ours)
 
-    def _become(self, channel: socket.socket, parent: int) -> NoReturn:
+    def _become(self, channel: socket.socket, parent: int, rehearse: bool) -> NoReturn:
         """The rest of the child's life. Whatever happens, it does not return into the zygote's code."""
         status = 1
         try:
@@ -190,7 +190,8 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             self._control.detach()
-            self._runtime.rehearse()
+            if rehearse:
+                self._runtime.rehearse()
             message, listeners, *_ = socket.recv_fds(channel, MOST_ORDER_BYTES, 1)
             order = json.loads(message)
             os.setpriority(os.PRIO_PROCESS, 0, order["nice"])
