@@ -16,19 +16,11 @@ import msgspec
 
 from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
 from cluster.openwhisk.embedded.config import Knobs
-from cluster.openwhisk.embedded.ids import FIRST_VERSION, checked_version, next_version
+from cluster.openwhisk.embedded.entity import Entity, Pair, put_version, replaced
 from cluster.openwhisk.embedded.kinds import Kind, Kinds
 from cluster.openwhisk.embedded.limits import Limits, LimitsPatch, check_size, default_limits, patched
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
-
-
-class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A parameter or an annotation. `init` parameters go into the environment once, not into the arguments of each run."""
-
-    key: str
-    value: Any
-    init: bool = False
 
 
 class Exec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,26 +50,13 @@ class ActionPatch(msgspec.Struct, frozen=True, rename="camel"):
     del_annotations: list[str] = msgspec.field(default_factory=list)
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """An action as it is stored; `updated` in epoch milliseconds."""
+class Action(Entity, frozen=True, kw_only=True):
+    """An action as it is stored."""
 
-    namespace: str
-    name: str
     exec: Exec
     runtime: Kind
     parameters: tuple[Pair, ...]
     limits: Limits
-    version: str
-    publish: bool
-    annotations: tuple[Pair, ...]
-    updated: int
-
-    @property
-    def path(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    def annotation(self, key: str, default: Any = None) -> Any:
-        return next((pair.value for pair in self.annotations if pair.key == key), default)
 
     def identity(self) -> bytes:
         """Equal for actions that may share a warm container."""
@@ -99,23 +78,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         return self._common() | {"exec": {"binary": self.exec.binary}}
 
     def _common(self) -> dict[str, Any]:
-        return {
-            "namespace": self.namespace,
-            "name": self.name,
-            "version": self.version,
-            "publish": self.publish,
-            "annotations": self.annotations,
-            "limits": self.limits,
-            "updated": self.updated,
-        }
-
-
-def parse_patch(body: bytes) -> ActionPatch:
-    """Raises the 400 of a body that is not what a PUT takes."""
-    try:
-        return msgspec.json.decode(body, type=ActionPatch)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise rejection(400, f"{MALFORMED_BODY}{error}") from None
+        return super()._common() | {"limits": self.limits}
 
 
 def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: str, knobs: Knobs, kinds: Kinds, now_ms: int) -> Action:
@@ -132,9 +95,9 @@ def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: 
         name=name,
         exec=made,
         runtime=kind,
-        parameters=_replaced(patch.parameters, old.parameters if old else ()),
+        parameters=replaced(patch.parameters, old.parameters if old else ()),
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
-        version=_version(patch.version, old),
+        version=put_version(patch.version, old),
         publish=patch.publish if patch.publish is not None else (old.publish if old else False),
         annotations=_annotations(old, patch, made.kind),
         updated=now_ms,
@@ -159,16 +122,6 @@ def is_binary(code: str) -> bool:
     """Whether OpenWhisk takes this code for an archive."""
     text = code.strip()
     return len(text) % 4 == 0 and _BASE64.fullmatch(text) is not None
-
-
-def _replaced(new: list[Pair] | None, old: tuple[Pair, ...]) -> tuple[Pair, ...]:
-    return old if new is None else tuple(new)
-
-
-def _version(wanted: str | None, old: Action | None) -> str:
-    if wanted is not None:
-        return checked_version(wanted)
-    return next_version(old.version) if old else FIRST_VERSION
 
 
 def _annotations(old: Action | None, patch: ActionPatch, kind: str) -> tuple[Pair, ...]:

@@ -6,10 +6,11 @@ from itertools import islice
 
 from cluster.openwhisk.embedded.activations import Activations, Stored, summary
 from cluster.openwhisk.embedded.answers import NOT_FOUND, Answer, json_answer, refusal
-from cluster.openwhisk.embedded.calls import Call
+from cluster.openwhisk.embedded.calls import Call, Handler
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.ids import checked_activation_id, checked_name
 from cluster.openwhisk.embedded.queries import Page, boolean, instant_ms, malformed
+from cluster.openwhisk.embedded.routes import Place
 
 COLLECTION = "activations"
 
@@ -22,6 +23,14 @@ class ActivationApi:
     def __init__(self, knobs: Knobs, activations: Activations) -> None:
         self._knobs = knobs
         self._activations = activations
+
+    def routes(self) -> dict[tuple[Place, str], Handler]:
+        return {
+            ("activations", "GET"): self.list,
+            ("activation", "GET"): self.get,
+            ("activation result", "GET"): self.result,
+            ("activation logs", "GET"): self.logs,
+        }
 
     async def list(self, call: Call) -> Answer:
         call.check_names()

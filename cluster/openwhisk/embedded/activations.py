@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.records import Record
 
 OVERHEAD_BYTES = 400
@@ -23,7 +24,10 @@ DROPPED_SHARE = 64
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """A record with what listings select by. `status` is the number that list summaries call statusCode."""
+    """A record with what listings select by: `path` is the invoking namespace with the name of what was called.
+
+    `status` is the number that list summaries call statusCode.
+    """
 
     activation_id: str
     namespace: str
@@ -42,8 +46,9 @@ _start = attrgetter("start")
 class Activations:
     """Bounded by `max_bytes` of records."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, counters: Counters) -> None:
         self._max_bytes = max_bytes
+        self._counters = counters
         self._bytes = 0
         self._by_id: dict[str, Stored] = {}
         self._by_start: list[Stored] = []
@@ -76,6 +81,7 @@ class Activations:
 
     def _drop_oldest(self) -> None:
         count = len(self._by_start) // DROPPED_SHARE + 1
+        self._counters.records_dropped += count
         for stored in self._by_start[:count]:
             del self._by_id[stored.activation_id]
             self._bytes -= _cost(stored)
@@ -83,8 +89,9 @@ class Activations:
 
 
 def summary(stored: Stored) -> dict[str, Any]:
-    """As a listing shows it; its duration is end - start."""
+    """As a listing shows it; its duration is end - start, where it has an end."""
     record = stored.decoded()
+    times = {"start": record.start} if record.end is msgspec.UNSET else _times(record.start, record.end)
     return {
         "namespace": record.namespace,
         "name": record.name,
@@ -92,11 +99,13 @@ def summary(stored: Stored) -> dict[str, Any]:
         "publish": record.publish,
         "annotations": record.annotations,
         "activationId": record.activation_id,
-        "start": record.start,
-        "end": record.end,
-        "duration": record.end - record.start,
+        **times,
         "statusCode": stored.status,
     }
+
+
+def _times(start: int, end: int) -> dict[str, int]:
+    return {"start": start, "end": end, "duration": end - start}
 
 
 def _cost(stored: Stored) -> int:

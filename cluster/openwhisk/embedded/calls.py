@@ -43,3 +43,19 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A request to a place that anybody may ask: `user` is who said so, and None where nobody did. Names are not yet looked at."""
+
+    user: User | None
+    method: str
+    route: Route
+    headers: Mapping[str, str]
+    body: bytes
+    transaction_id: str
+    seen_ms: int
+
+
+OpenHandler = Callable[[OpenCall], Awaitable[Answer]]

@@ -1,7 +1,8 @@
 """Who may call the platform, and how it behaves: users, knobs, profiles.
 
-A profile is a complete set of knobs with a name. `standalone` is what the real standalone server has out of the box; `bench` is what
-OpenWhisk's own performance tests use: limits out of the way and logs out of band, so that the platform and not a throttle is measured.
+A profile is a complete set of knobs with a name. `standalone` is what the real standalone server has out of the box, `helm` what the chart
+deploys; `bench` is what OpenWhisk's own performance tests use: limits out of the way and logs out of band, so that the platform and not a
+throttle is measured.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-LogStore = Literal["docker-cli", "driver"]
-"""`docker-cli`: collected after every activation, as standalone does. `driver`: out of band, records hold none (LogDriverLogStore)."""
+LogStore = Literal["docker-cli", "file", "driver"]
+"""`docker-cli`: collected after every activation, as standalone does. `file`: with stream names and a limit, as a cluster does. `driver`:
+out of band, records hold none (LogDriverLogStore)."""
+
+StoreLevel = Literal["always", "failures", "failures-not-application-errors"]
+"""Which activations get a record (OpenWhisk's `disableStoreResult` and its kin)."""
+
+WarmChoice = Literal["arbitrary", "latest"]
+"""Among several warm containers: any, as the real pool's hash map gives them; or the one used last, which keeps few of them hot."""
+
+MemoryLimit = Literal["auto", "cgroup", "rlimit", "none"]
+"""How an action's memory is bounded; `auto` is the first of them that this machine can do."""
 
 KEY_LENGTH = 64
 """A secret of any other length counts as malformed."""
@@ -42,12 +53,35 @@ class User:
             raise ConfigError(f"the key of namespace '{self.namespace}' has {len(self.key)} characters; OpenWhisk's have {KEY_LENGTH}")
 
 
+@dataclass(frozen=True, slots=True)
+class StemCell:
+    """Containers of a family that are started before anybody calls (the runtimes manifest's `stemCells`).
+
+    `count` at start; with `ttl_ms`, one that nobody used for so long is removed, down to `least`, and every `threshold` cold starts ask for
+    `increment` more, up to `most`.
+    """
+
+    family: str
+    count: int
+    memory_mb: int
+    least: int = 1
+    most: int = 4
+    ttl_ms: int = 120_000
+    threshold: int = 1
+    increment: int = 1
+
+
+PUBLIC_SYSTEM = User(
+    "whisk.system",
+    "789c46b1-71f6-4ed5-8c54-816aa4f8c502",
+    "abczO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP",
+)
 PUBLIC_GUEST = User(
     "guest",
     "23bc46b1-71f6-4ed5-8c54-816aa4f8c502",
     "123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP",
 )
-"""The key that every OpenWhisk ships and everybody knows: only for who asks for it."""
+"""The keys that every OpenWhisk ships and everybody knows: only for who asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +111,33 @@ class Knobs:
     result_bytes: int = MIB
     parameter_bytes: int = MIB
     code_bytes: int = 48 * MIB
+    request_timeout_ms: int = 65_000
+    body_timeout_ms: int = 30_000
     parallel_starts: int = 10
-    idle_container_s: int = 610
-    """Ten seconds of pause-grace and ten minutes of idle-container: after that a container that nobody used is removed."""
+    start_timeout_ms: int = 60_000
+    pauses: bool = True
+    """Whether an idle container is paused; with the Kubernetes factory pausing does nothing."""
+    pause_grace_ms: int = 10_000
+    idle_container_ms: int = 600_000
+    """Counted from the pause: then a container that nobody used is removed."""
+    stem_cells: tuple[StemCell, ...] = (StemCell("nodejs", 2, 256),)
+    warm_choice: WarmChoice = "arbitrary"
+    memory_limit: MemoryLimit = "auto"
+    oom_wait_ms: int = 2_000
+    """How long docker's flag of an exhausted memory is looked for after a container broke, before the call is answered."""
+    store_blocking: StoreLevel = "always"
+    store_non_blocking: StoreLevel = "always"
+    python_3: bool = False
+    """Whether the kind is called python:3, as older deployments do."""
+    healthy_invokers: int = 0
+    """What `/invokers/healthy/count` says: the lean balancer of the standalone server says 0."""
     log_store: LogStore = "docker-cli"
     container_start_delay_ms: int = 0
     """Own addition: what `docker run` would take."""
     log_delay_ms: int = 0
     """Own addition: what reading the logs would take, during which the container is busy."""
+    clock_skew_ms: int = 0
+    """Own addition: how far the clock of the (OpenWhisk) invoker is ahead of the controller's."""
     activation_store_mb: int = 256
     """Own addition: records beyond this are dropped, oldest first."""
 
@@ -98,8 +151,18 @@ class Knobs:
 
 PROFILES: Mapping[str, Knobs] = MappingProxyType(
     {
-        "bench": Knobs(user_memory_mb=2048, invocations_per_minute=999_999, concurrent_invocations=999_999, log_store="driver"),
         "standalone": Knobs(),
+        "helm": Knobs(user_memory_mb=2048, pauses=False, log_store="file", python_3=True, oom_wait_ms=0),
+        "bench": Knobs(
+            user_memory_mb=2048,
+            invocations_per_minute=999_999,
+            concurrent_invocations=999_999,
+            fires_per_minute=999_999,
+            stem_cells=(),
+            warm_choice="latest",
+            oom_wait_ms=0,
+            log_store="driver",
+        ),
     }
 )
 
@@ -133,7 +196,7 @@ class PlatformConfig:
         for name, value in self.overrides.items():
             if name not in known:
                 raise ConfigError(_unknown("knob", name, known))
-            changes[name] = _as_range(name, value) if isinstance(getattr(PROFILES[self.profile], name), Range) else value
+            changes[name] = _as_knob(name, value, getattr(PROFILES[self.profile], name))
         return replace(PROFILES[self.profile], **changes)
 
     def save(self, path: Path) -> None:
@@ -160,6 +223,15 @@ class PlatformConfig:
             )
         except (OSError, TypeError, KeyError, json.JSONDecodeError) as error:
             raise ConfigError(f"{path} is not a configuration of the platform: {error!r}") from error
+
+
+def _as_knob(name: str, value: Any, example: Any) -> Any:
+    """A knob's value from JSON or from Python."""
+    if isinstance(example, Range):
+        return _as_range(name, value)
+    if name == "stem_cells":
+        return tuple(cell if isinstance(cell, StemCell) else StemCell(**cell) for cell in value)
+    return value
 
 
 def _as_range(name: str, value: Any) -> Range:

@@ -110,10 +110,9 @@ class Container:
         """Whether it can be spoken to."""
         return self._connection.reusable
 
-    async def init(self, body: bytes, limit_ms: int) -> Heard:
-        heard: asyncio.Future[Heard] = self._loop.create_future()
-        self._post(b"/init", body, limit_ms, lambda how: None if heard.done() else heard.set_result(how))
-        return await heard
+    def init(self, body: bytes, limit_ms: int, then: Callable[[Heard], None]) -> None:
+        """As `run`."""
+        self._post(b"/init", body, limit_ms, then)
 
     def run(self, body: bytes, limit_ms: int, then: Callable[[Heard], None]) -> None:
         """`then` is called with what was heard, never before this returns."""

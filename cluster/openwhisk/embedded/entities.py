@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from cluster.openwhisk.embedded.actions import Action
+from typing import TypeVar
+
 from cluster.openwhisk.embedded.answers import NOT_FOUND, refusal
-from cluster.openwhisk.embedded.prepared import Prepared
+from cluster.openwhisk.embedded.entity import Entity
+
+OF_ANOTHER_TYPE = "Resource by this name exists but is not in this collection."
+
+E = TypeVar("E", bound=Entity)
 
 
 class Entities:
-    """Keys are `namespace/name`."""
+    """Keys are paths: `namespace/name`, `namespace/package/name`.
+
+    `generation` grows with every change, for who keeps what is made of them.
+    """
 
     def __init__(self) -> None:
-        self._actions: dict[str, Prepared] = {}
+        self._entities: dict[str, Entity] = {}
+        self.generation = 0
 
-    def find(self, path: str) -> Action | None:
-        prepared = self._actions.get(path)
-        return prepared.action if prepared else None
+    def find(self, path: str, shape: type[E]) -> E | None:
+        """Raises the 409 of a name that something of another type has."""
+        entity = self._entities.get(path)
+        if entity is None:
+            return None
+        if not isinstance(entity, shape):
+            raise refusal(409, OF_ANOTHER_TYPE)
+        return entity
 
-    def get(self, path: str) -> Prepared:
-        """Raises the 404 of what is not there."""
-        prepared = self._actions.get(path)
-        if prepared is None:
+    def get(self, path: str, shape: type[E]) -> E:
+        """As `find`; raises the 404 of what is not there."""
+        entity = self.find(path, shape)
+        if entity is None:
             raise refusal(404, NOT_FOUND)
-        return prepared
+        return entity
 
-    def put(self, action: Action) -> None:
+    def put(self, entity: Entity) -> None:
         # The newest goes last, also where it replaces one: listings read backwards.
-        self._actions.pop(action.path, None)
-        self._actions[action.path] = Prepared(action)
+        self._entities.pop(entity.path, None)
+        self._entities[entity.path] = entity
+        self.generation += 1
 
-    def delete(self, path: str) -> Action:
-        """Raises the 404 of what is not there."""
-        action = self.get(path).action
-        del self._actions[path]
-        return action
+    def delete(self, path: str, shape: type[E]) -> E:
+        """What was there. Raises as `get`."""
+        entity = self.get(path, shape)
+        del self._entities[path]
+        self.generation += 1
+        return entity
 
-    def actions(self, namespace: str) -> list[Action]:
-        """All of a namespace, newest first."""
-        return [prepared.action for prepared in reversed(self._actions.values()) if prepared.action.namespace == namespace]
+    def listed(self, shape: type[E], namespace: str) -> list[E]:
+        """All of a namespace and of its packages, newest first."""
+        return [entity for entity in reversed(self._entities.values()) if isinstance(entity, shape) and entity.owner == namespace]
+
+    def within(self, package: str, shape: type[E]) -> list[E]:
+        """All in a package, by its path, newest first."""
+        return [entity for entity in reversed(self._entities.values()) if isinstance(entity, shape) and entity.namespace == package]

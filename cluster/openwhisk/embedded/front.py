@@ -17,7 +17,9 @@ from aiohttp import HttpVersion11, web
 
 from cluster.openwhisk.embedded.answers import NO_ROUTE, Answer, Refused, rejection, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
-from cluster.openwhisk.embedded.calls import Call, Handler
+from cluster.openwhisk.embedded.calls import Call, Handler, OpenCall, OpenHandler
+from cluster.openwhisk.embedded.clock import Clock
+from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.ids import transaction_id
 from cluster.openwhisk.embedded.routes import Place, Route, parse
 
@@ -64,18 +66,22 @@ class Front:
         authentication: Authentication,
         public: Mapping[Place, PublicHandler],
         handlers: Mapping[tuple[Place, str], Handler],
-        wall_ms: Callable[[], int],
+        open_handlers: Mapping[Place, OpenHandler],
+        counters: Counters,
+        clock: Clock,
     ) -> None:
         self._authentication = authentication
         self._public = public
         self._handlers = handlers
-        self._wall_ms = wall_ms
+        self._open_handlers = open_handlers
+        self._counters = counters
+        self._clock = clock
         self._second = 0
         self._date = b""
         self.hosts: frozenset[str] = frozenset()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        seen_ms = self._wall_ms()
+        seen_ms = self._clock.controller_ms()
         transaction = transaction_id(request.headers.get(TRANSACTION_HEADER))
         try:
             answer = await self._answer(request, transaction, seen_ms)
@@ -100,6 +106,11 @@ class Front:
         route = parse(request.raw_path)
         if request.method == "GET" and route.place in self._public:
             return await self._public[route.place]()
+        open_handler = self._open_handlers.get(route.place)
+        if open_handler is not None:
+            named = headers.get("Authorization")
+            somebody = self._authentication.user(named) if named else None
+            return await open_handler(OpenCall(somebody, request.method, route, headers, body, transaction, seen_ms))
         if not route.under_api:
             raise rejection(405, f"HTTP method not allowed, supported methods: {_other_method(request.method, route)}")
         user = self._authentication.user(headers.get("Authorization"))
@@ -109,6 +120,7 @@ class Front:
         return await handler(Call(user, route, headers, body, transaction, seen_ms))
 
     def _written(self, request: web.BaseRequest, answer: Answer, transaction: str) -> Written:
+        self._counters.statuses[answer.status] += 1
         keep_alive = request.keep_alive
         connection = ("" if request.version >= HttpVersion11 else "Connection: keep-alive\r\n") if keep_alive else "Connection: close\r\n"
         named = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])

@@ -98,6 +98,11 @@ def no_container() -> Outcome:
     return Outcome(Status.PLATFORM_ERROR, encode({"error": "Failed to provision resources to run the action."}))
 
 
+def defect() -> Outcome:
+    """The platform itself could not go on."""
+    return Outcome(Status.PLATFORM_ERROR, encode({"error": "The platform failed to carry out the activation."}))
+
+
 def _judged(body: bytes) -> Outcome:
     """The reply of a run that came in time and with 200."""
     try:

@@ -13,6 +13,7 @@ import msgspec
 from cluster.openwhisk.embedded.actions import Action
 from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
 from cluster.openwhisk.embedded.config import User
+from cluster.openwhisk.embedded.entity import Pair
 from cluster.openwhisk.embedded.pool import Need
 
 Arguments = dict[str, msgspec.Raw]
@@ -23,12 +24,16 @@ _arguments = msgspec.json.Decoder(Arguments)
 class Prepared:
     """See the module. Immutable by convention: a new version of the action makes a new one."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: Action, inherited: tuple[Pair, ...] = (), binding: str | None = None) -> None:
+        """`inherited` are the parameters of the package and of the binding, which the action's own go over; `binding` is its path."""
         self.action = action
-        self.identity = action.identity()
-        self._defaults: Arguments = {pair.key: msgspec.Raw(encode(pair.value)) for pair in action.parameters if not pair.init}
+        self.binding = binding
+        self.identity = action.identity() + (binding or "").encode()
+        parameters = {pair.key: pair for pair in (*inherited, *action.parameters) if not pair.init}
+        self._defaults: Arguments = {key: msgspec.Raw(encode(pair.value)) for key, pair in parameters.items()}
         self._environment = {pair.key: _as_text(pair.value) for pair in action.parameters if pair.init}
-        self._final = {pair.key for pair in action.parameters} if action.annotation("final") else frozenset[str]()
+        fixed = (pair.key for pair in (*inherited, *action.parameters) if pair.value is not None)
+        self._final = frozenset(fixed) if action.annotation("final") else frozenset[str]()
         self._gives_key = bool(action.annotation("provide-api-key", default=True))
         self._needs: dict[str, Need] = {}
         self._tail = encode({"action_name": f"/{action.path}", "action_version": action.version})[1:-1]
@@ -40,13 +45,18 @@ class Prepared:
             need = self._needs[user.namespace] = Need((user.namespace, self.identity), self.action.limits.memory)
         return need
 
+    def listed_as(self, user: User) -> str:
+        """What listings of activations select by: the invoking namespace, then the action's name with its package."""
+        _, _, package = self.action.namespace.partition("/")
+        return "/".join((user.namespace, package, self.action.name) if package else (user.namespace, self.action.name))
+
     def arguments(self, payload: bytes) -> bytes:
         """The action's parameters with the payload over them, as JSON. Raises the 400 of a payload that is no object or not allowed."""
         if not payload:
             return encode(self._defaults)
         try:
             given = _arguments.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise rejection(400, f"{MALFORMED_BODY}{error}") from None
         if not self._final.isdisjoint(given):
             raise rejection(400, "Request defines parameters that are not allowed (e.g., reserved properties).")

@@ -7,20 +7,24 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.actions import Action, Pair
 from cluster.openwhisk.embedded.answers import encode
+from cluster.openwhisk.embedded.entity import Pair
 from cluster.openwhisk.embedded.outcomes import STATUS_TEXTS, Outcome, Status
+from cluster.openwhisk.embedded.prepared import Prepared
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
     status: str
     success: bool
-    result: msgspec.Raw
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     size: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Times in epoch milliseconds. `duration` contains the init time; what came before it is the annotation `waitTime`."""
+    """Times in epoch milliseconds. `duration` contains the init time; what came before it is the annotation `waitTime`.
+
+    A trigger's record has no end; `cause` is the activation of the sequence that a component belongs to.
+    """
 
     namespace: str
     name: str
@@ -28,8 +32,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     subject: str
     activation_id: str
     start: int
-    end: int
-    duration: int
+    end: int | msgspec.UnsetType = msgspec.UNSET
+    duration: int | msgspec.UnsetType = msgspec.UNSET
+    cause: str | msgspec.UnsetType = msgspec.UNSET
     response: Response
     logs: Sequence[str]
     publish: bool = False
@@ -65,11 +70,14 @@ class Stamps:
         return self.init_ended - self.init_begun
 
 
-def make_record(action: Action, activation_id: str, subject: str, stamps: Stamps, outcome: Outcome, now_ms: int) -> Record:
+def make_record(
+    prepared: Prepared, activation_id: str, subject: str, stamps: Stamps, outcome: Outcome, now_ms: int, *, cause: str | None = None
+) -> Record:
     """The record of a simple action, its logs still empty; `subject` is also the invoking namespace.
 
     `now_ms` stands for all times of an activation that found no container.
     """
+    action = prepared.action
     start, end, begun = _interval(stamps, now_ms)
     annotations = [
         Pair("path", action.path),
@@ -80,6 +88,10 @@ def make_record(action: Action, activation_id: str, subject: str, stamps: Stamps
     ]
     if stamps.initialised:
         annotations.append(Pair("initTime", stamps.init_ms))
+    if prepared.binding is not None:
+        annotations.append(Pair("binding", prepared.binding))
+    if cause is not None:
+        annotations.append(Pair("causedBy", "sequence"))
     return Record(
         namespace=subject,
         name=action.name,
@@ -89,6 +101,7 @@ def make_record(action: Action, activation_id: str, subject: str, stamps: Stamps
         start=start,
         end=end,
         duration=end - start,
+        cause=msgspec.UNSET if cause is None else cause,
         response=Response(
             STATUS_TEXTS[outcome.status],
             outcome.status is Status.SUCCESS,

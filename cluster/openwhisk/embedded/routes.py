@@ -23,6 +23,20 @@ Place = Literal[
     "actions",
     "action",
     "packaged action",
+    "package actions",
+    "packages",
+    "package",
+    "triggers",
+    "trigger",
+    "rules",
+    "rule",
+    "web",
+    "invokers",
+    "healthy invokers",
+    "ready invokers",
+    "in flight",
+    "in flight count",
+    "metrics",
     "activations",
     "activation",
     "activation result",
@@ -33,22 +47,53 @@ Place = Literal[
 ]
 """What a path leads to. `outside` and `nowhere` are unknown paths outside and under the API."""
 
-_OUTSIDE: Mapping[str, Place] = {"": "root", "/": "root", "/ping": "ping", API: "api", API + "/": "api"}
+_OUTSIDE: Mapping[str, Place] = {
+    "": "root",
+    "/": "root",
+    "/ping": "ping",
+    "/invokers": "invokers",
+    "/invokers/healthy/count": "healthy invokers",
+    "/invokers/ready": "ready invokers",
+    "/activation": "in flight",
+    "/activation/count": "in flight count",
+    "/metrics": "metrics",
+    API: "api",
+    API + "/": "api",
+}
+_BESIDE_API = frozenset(_OUTSIDE.values()) - {"api"} | {"outside"}
+_WEB = API + "/web/"
+_COLLECTIONS: Mapping[str, Place] = {
+    "actions": "actions",
+    "activations": "activations",
+    "limits": "limits",
+    "packages": "packages",
+    "triggers": "triggers",
+    "rules": "rules",
+}
+_MEMBERS: Mapping[str, Place] = {
+    "actions": "action",
+    "activations": "activation",
+    "packages": "package",
+    "triggers": "trigger",
+    "rules": "rule",
+}
 _PARTS: Mapping[str, Place] = {"result": "activation result", "logs": "activation logs"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A place, the names on the way there, and the query."""
+    """A place, the names on the way there, and the query. `rest` is what of a web action's path is the action's own, escapes and all."""
 
     place: Place
     namespace: str
     names: tuple[str, ...]
     query: Mapping[str, str]
+    rest: str = ""
+    raw_query: str = ""
 
     @property
     def under_api(self) -> bool:
-        return self.place not in ("root", "ping", "outside")
+        return self.place not in _BESIDE_API
 
 
 @lru_cache(maxsize=4096)
@@ -60,6 +105,9 @@ def parse(raw_path: str) -> Route:
         return Route(_OUTSIDE[path], "", (), query)
     if not path.startswith(API + "/"):
         return Route("outside", "", (), query)
+    if path.startswith(_WEB):
+        namespace, _, rest = path[len(_WEB) :].partition("/")
+        return Route("web", unquote(namespace), (), query, rest, raw_query)
     segments = [unquote(segment) for segment in path[len(API) + 1 :].split("/")]
     if segments[0] != "namespaces":
         return Route("nowhere", "", (), query)
@@ -72,19 +120,15 @@ def _place(segments: list[str]) -> tuple[Place, tuple[str, ...]]:
     match segments:
         case [] | [""]:
             return "namespaces", ()
-        case [_, "actions"] | [_, "actions", ""]:
-            return "actions", ()
-        case [_, "actions", name]:
-            return "action", (name,)
+        case [_, "actions", package, ""]:
+            return "package actions", (package,)
         case [_, "actions", package, name]:
             return "packaged action", (package, name)
-        case [_, "activations"] | [_, "activations", ""]:
-            return "activations", ()
-        case [_, "activations", activation_id]:
-            return "activation", (activation_id,)
         case [_, "activations", activation_id, part] if part in _PARTS:
             return _PARTS[part], (activation_id,)
-        case [_, "limits"] | [_, "limits", ""]:
-            return "limits", ()
+        case [_, collection] | [_, collection, ""] if collection in _COLLECTIONS:
+            return _COLLECTIONS[collection], ()
+        case [_, collection, name] if collection in _MEMBERS:
+            return _MEMBERS[collection], (name,)
         case _:
             return "nowhere", ()

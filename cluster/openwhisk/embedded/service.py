@@ -9,7 +9,6 @@ import logging
 import os
 import resource
 import signal
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +20,20 @@ from cluster.openwhisk.embedded.activation_api import ActivationApi
 from cluster.openwhisk.embedded.activations import Activations
 from cluster.openwhisk.embedded.answers import Answer, json_answer, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
-from cluster.openwhisk.embedded.calls import Call, Handler
+from cluster.openwhisk.embedded.calls import Call, Handler, OpenHandler
+from cluster.openwhisk.embedded.clock import Clock
 from cluster.openwhisk.embedded.config import MIB, PlatformConfig
 from cluster.openwhisk.embedded.containers import Containers
+from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.front import Front, PublicHandler
 from cluster.openwhisk.embedded.info import api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
 from cluster.openwhisk.embedded.pipeline import Pipeline
+from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
-from cluster.openwhisk.embedded.throttles import ConcurrencyThrottle, RateThrottle
+from cluster.openwhisk.embedded.throttles import Throttles
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -57,24 +59,25 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "OWRAY_LAB")
 _log = logging.getLogger(__name__)
 
 
-def wall_ms() -> int:
-    """Epoch milliseconds, truncated, as the real platform takes them."""
-    return time.time_ns() // 1_000_000
-
-
 class Platform:
     """One platform in this process. `start` returns when it accepts requests."""
 
     def __init__(self, config: PlatformConfig) -> None:
         self._config = config
-        self._knobs = config.knobs()
+        self._knobs = knobs = config.knobs()
         self._kinds = local_kinds()
         cores = sorted(config.container_cores or os.sched_getaffinity(0))
-        self._containers = Containers(config.state_dir / "containers", self._knobs, cores)
-        self._concurrency = ConcurrencyThrottle(self._knobs.concurrent_invocations)
-        self._activations = Activations(self._knobs.activation_store_mb * MIB)
-        self._pipeline = Pipeline(self._knobs, self._containers, self._concurrency, self._activations, wall_ms)
-        self._front = Front(Authentication(config.users), self._public(), self._handlers(), wall_ms)
+        self._clock = Clock(knobs.clock_skew_ms)
+        self._counters = Counters()
+        self._containers = Containers(config.state_dir / "containers", knobs, cores)
+        self._throttles = Throttles(knobs, self._clock)
+        self._activations = Activations(knobs.activation_store_mb * MIB, self._counters)
+        self._pipeline = Pipeline(knobs, self._containers, self._throttles.concurrency, self._activations, self._counters, self._clock)
+        self._entities = Entities()
+        self._resolver = Resolver(self._entities)
+        self._front = Front(
+            Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock
+        )
         self._runner: web.ServerRunner | None = None
 
     async def start(self) -> tuple[str, int]:
@@ -125,9 +128,16 @@ class Platform:
         return {"root": info, "api": about_api, "ping": ping}
 
     def _handlers(self) -> dict[tuple[Place, str], Handler]:
-        rate = RateThrottle(self._knobs.invocations_per_minute, wall_ms)
-        actions = ActionApi(self._knobs, self._kinds, Entities(), self._pipeline, rate, self._concurrency, wall_ms)
+        """What is asked of a namespace, by who has its key."""
+        actions = ActionApi(self._knobs, self._kinds, self._entities, self._resolver, self._pipeline, self._throttles, self._clock)
         activations = ActivationApi(self._knobs, self._activations)
+        return {**self._namespace_routes(), **actions.routes(), **activations.routes()}
+
+    def _open_handlers(self) -> dict[Place, OpenHandler]:
+        """What anybody may ask, with a key or without."""
+        return {}
+
+    def _namespace_routes(self) -> dict[tuple[Place, str], Handler]:
         limits_body = namespace_limits(self._knobs)
 
         async def namespaces(call: Call) -> Answer:
@@ -138,23 +148,7 @@ class Platform:
             call.namespace()
             return json_answer(limits_body)
 
-        return {
-            ("namespaces", "GET"): namespaces,
-            ("limits", "GET"): limits,
-            ("actions", "GET"): actions.list,
-            ("action", "GET"): actions.get,
-            ("action", "PUT"): actions.put,
-            ("action", "DELETE"): actions.delete,
-            ("action", "POST"): actions.invoke,
-            ("packaged action", "GET"): actions.packaged,
-            ("packaged action", "PUT"): actions.packaged,
-            ("packaged action", "DELETE"): actions.packaged,
-            ("packaged action", "POST"): actions.invoke,
-            ("activations", "GET"): activations.list,
-            ("activation", "GET"): activations.get,
-            ("activation result", "GET"): activations.result,
-            ("activation logs", "GET"): activations.logs,
-        }
+        return {("namespaces", "GET"): namespaces, ("limits", "GET"): limits}
 
 
 async def serve(config: PlatformConfig) -> None:

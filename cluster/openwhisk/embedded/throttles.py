@@ -1,4 +1,4 @@
-"""The two throttles of a namespace: calls in a minute, and calls in flight.
+"""The throttles of a namespace: calls in a minute, fires in a minute, and calls in flight.
 
 The minute is the calendar minute of the platform's clock: neither a sliding nor a rolling window, although the text says "in the last
 minute". A refused call is counted too. So a client at full rate gets its allowance right after each full minute, and the count in the
@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cluster.openwhisk.embedded.answers import refusal
+from cluster.openwhisk.embedded.clock import Clock
+from cluster.openwhisk.embedded.config import Knobs
 
 MINUTE_MS = 60_000
 
@@ -59,3 +61,17 @@ class ConcurrencyThrottle:
 
     def in_flight(self, namespace: str) -> int:
         return self._in_flight.get(namespace, 0)
+
+
+class Throttles:
+    """All of a platform: an invocation passes both of its own, the firing of a trigger only a rate."""
+
+    def __init__(self, knobs: Knobs, clock: Clock) -> None:
+        self.invocations = RateThrottle(knobs.invocations_per_minute, clock.controller_ms)
+        self.fires = RateThrottle(knobs.fires_per_minute, clock.controller_ms)
+        self.concurrency = ConcurrencyThrottle(knobs.concurrent_invocations)
+
+    def admit_invocation(self, namespace: str) -> None:
+        """Raises the 429 of the rate, then that of the concurrency; the token of the rate is spent either way."""
+        self.invocations.admit(namespace)
+        self.concurrency.admit(namespace)

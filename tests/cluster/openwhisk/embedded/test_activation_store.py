@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.openwhisk.embedded.activations import OVERHEAD_BYTES, Activations, Stored
+from cluster.openwhisk.embedded.counters import Counters
 
 RECORD = b"x" * 600
 
@@ -17,7 +18,7 @@ entries = st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["guest", "othe
 
 @given(entries, st.none() | st.integers(0, 50), st.none() | st.integers(0, 50), st.none() | st.sampled_from(["guest/a", "guest/b"]))
 def test_a_selection_is_what_a_scan_of_all_would_give_newest_first(made, since, upto, path):
-    activations = Activations(10**9)
+    activations = Activations(10**9, Counters())
     all_of_them = [stored(number, start, namespace, f"{namespace}/{name}") for number, (start, namespace, name) in enumerate(made)]
     for one in all_of_them:
         activations.add(one)
@@ -36,7 +37,7 @@ def test_a_selection_is_what_a_scan_of_all_would_give_newest_first(made, since, 
 
 def test_the_oldest_are_dropped_when_the_bound_is_reached():
     bound = 100 * (len(RECORD) + OVERHEAD_BYTES)
-    activations = Activations(bound)
+    activations = Activations(bound, Counters())
     for number in range(1000):
         activations.add(stored(number, number))
         assert len(activations) <= 100
@@ -48,7 +49,7 @@ def test_the_oldest_are_dropped_when_the_bound_is_reached():
 
 
 def test_a_record_is_its_namespaces_own():
-    activations = Activations(10**9)
+    activations = Activations(10**9, Counters())
     activations.add(stored(1, 1))
     assert activations.get("guest", f"{1:032x}") is not None
     assert activations.get("other", f"{1:032x}") is None

@@ -57,7 +57,7 @@ def test_the_next_version_differs_by_one_in_the_last_place(major, minor, patch):
         ("/api/v1/namespaces/_/actions/a%20b", "action", ("a b",)),
         ("/api/v1/namespaces/_/actions/a%2Fb", "action", ("a/b",)),
         ("/api/v1/namespaces/_/actions/p/a", "packaged action", ("p", "a")),
-        ("/api/v1/namespaces/_/actions/p/", "packaged action", ("p", "")),
+        ("/api/v1/namespaces/_/actions/p/", "package actions", ("p",)),
         ("/api/v1/namespaces/_/activations/x", "activation", ("x",)),
         ("/api/v1/namespaces/_/activations/x/result", "activation result", ("x",)),
         ("/api/v1/namespaces/_/activations/x/logs", "activation logs", ("x",)),

@@ -49,7 +49,7 @@ def test_only_loopback_is_listened_on(tmp_path, host):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"profile": "benhc"}, r"no profile named 'benhc'\. Did you mean 'bench'\?  \(there are bench, standalone\)"),
+        ({"profile": "benhc"}, r"no profile named 'benhc'\. Did you mean 'bench'\?  \(there are bench, helm, standalone\)"),
         ({"overrides": {"user_memory": 1}}, r"no knob named 'user_memory'\. Did you mean 'user_memory_mb'\?"),
         ({"overrides": {"user_memory_mb": 128}}, "would wait for ever; set user_memory_mb to at least 512"),
         ({"overrides": {"timeout_ms": 5}}, "takes least, default and greatest"),
@@ -74,5 +74,5 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
         PlatformConfig.load(path)
 
 
-def test_knobs_have_an_idle_time_that_is_pause_grace_and_idle_container_together():
-    assert Knobs().idle_container_s == 10 + 10 * 60
+def test_a_container_is_paused_after_ten_seconds_and_removed_ten_minutes_later():
+    assert (Knobs().pause_grace_ms, Knobs().idle_container_ms) == (10_000, 600_000)

@@ -1,0 +1,88 @@
+"""One admitted call, from its admission to its completion."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cluster.openwhisk.embedded.config import User
+from cluster.openwhisk.embedded.outcomes import Outcome
+from cluster.openwhisk.embedded.prepared import Prepared
+from cluster.openwhisk.embedded.records import Stamps
+
+if TYPE_CHECKING:
+    from cluster.openwhisk.embedded.containers import Container
+    from cluster.openwhisk.embedded.pool import Slot
+
+
+class Ack(msgspec.Struct, frozen=True, gc=False):
+    """The result of an activation as a blocking caller gets it: the record as JSON, its logs empty."""
+
+    outcome: Outcome
+    record: bytes
+
+
+class Invocation:
+    """See the module. `acked` is the result, or None when the caller has waited long enough."""
+
+    __slots__ = (
+        "acked",
+        "activation_id",
+        "always_stored",
+        "arguments",
+        "blocking",
+        "cause",
+        "container",
+        "forced",
+        "in_flight",
+        "prepared",
+        "slot",
+        "stamps",
+        "transaction_id",
+        "user",
+    )
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        user: User,
+        arguments: bytes,
+        activation_id: str,
+        transaction_id: str,
+        seen_ms: int,
+        acked: asyncio.Future[Ack | None],
+        *,
+        blocking: bool = False,
+        cause: str | None = None,
+        always_stored: bool = False,
+    ) -> None:
+        self.prepared = prepared
+        self.user = user
+        self.arguments = arguments
+        self.activation_id = activation_id
+        self.transaction_id = transaction_id
+        self.stamps = Stamps(seen_ms)
+        self.acked = acked
+        self.blocking = blocking
+        self.cause = cause
+        """The id of the enclosing sequence's activation."""
+        self.always_stored = always_stored
+        self.in_flight = True
+        self.slot: Slot | None = None
+        """Where it runs, from the pool's grant to its completion."""
+        self.container: Container | None = None
+        self.forced: asyncio.TimerHandle | None = None
+
+
+def acknowledge(invocation: Invocation, ack: Ack) -> None:
+    """Tell whoever waits; nobody may wait any longer."""
+    if not invocation.acked.done():
+        invocation.acked.set_result(ack)
+
+
+def stop_waiting(acked: asyncio.Future[Ack | None]) -> None:
+    """The caller has waited long enough."""
+    if not acked.done():
+        acked.set_result(None)
