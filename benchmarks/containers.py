@@ -75,7 +75,8 @@ class Forks:
         folder = self._folder / str(self._number)
         (folder / "work").mkdir(parents=True)
         before_ns = _on_cpu_ns(self._process_id)
-        started = self._tell({"start": self._number, "folder": str(folder), "program": None, "environment": {}, "logs": False, "nice": 0})
+        order = {"start": self._number, "folder": str(folder), "program": None, "environment": {}, "logs": False, "nice": 0}
+        started = self._tell(order | {"memory": {"cgroup": None, "data_bytes": None}})
         cost_ns = _on_cpu_ns(self._process_id) - before_ns
         _ask(folder / zygote.SOCKET_NAME)
         cost_ns += _on_cpu_ns(started["pid"]) - spent_ns

@@ -9,8 +9,11 @@ from owray.http1.connection import Connection
 
 
 class Reply(NamedTuple):
+    """`left_out` bytes at the end of the body were not kept."""
+
     status: int
     body: bytes
+    left_out: int = 0
 
 
 class ConnectionLost(Exception):
@@ -27,7 +30,7 @@ class _Waiting:
 
     def answered(self, connection: Connection, status: int, body: bytes) -> None:
         if not self.future.done():
-            self.future.set_result(Reply(status, body))
+            self.future.set_result(Reply(status, body, connection.left_out))
 
     def broken(self, connection: Connection, error: Exception | None) -> None:
         if not self.future.done():

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Connection(asyncio.Protocol):
     """See the module's table.
 
     `number` is the caller's own; `uses` counts requests sent; `first_byte_ns` and `received` (bytes) are of the last reply.
+    Of a body longer than `keep` bytes the rest is not kept, from the first part on that lies wholly beyond; `left_out` is how much.
     """
 
     def __init__(self, number: int = 0, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
@@ -77,6 +79,8 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.first_byte_ns = 0
         self.received = 0
+        self.keep = sys.maxsize
+        self.left_out = 0
         self.opened_ns = 0
         self.reusable = False
         self.on_closed: Callable[[Connection], None] = _nobody
@@ -88,6 +92,8 @@ class Connection(asyncio.Protocol):
         self._head_complete = False
         self._complete = False
         self._body = b""
+        self._more: list[bytes] = []
+        self._kept = 0
 
     # --- for the caller
 
@@ -103,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._head_complete = False
         self._complete = False
         self._body = b""
+        self.left_out = 0
         transport.write(request)
 
     def header(self, name: bytes) -> bytes | None:
@@ -183,7 +190,20 @@ class Connection(asyncio.Protocol):
         self._head_complete = True
 
     def on_body(self, body: bytes) -> None:
-        self._body = self._body + body if self._body else body
+        if self._body:
+            self._on_more(body)
+        else:
+            self._body = body  # and most have no more
+
+    def _on_more(self, part: bytes) -> None:
+        if not self._more:
+            self._more.append(self._body)
+            self._kept = len(self._body)
+        if self._kept < self.keep:
+            self._more.append(part)
+            self._kept += len(part)
+        else:
+            self.left_out += len(part)
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:  # an interim reply such as 100 Continue
@@ -198,6 +218,9 @@ class Connection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if not self.reusable and self._transport is not None:
             self._transport.close()
+        if self._more:
+            self._body = b"".join(self._more)
+            self._more.clear()
         if exchange is not None:
             exchange.answered(self, self._parser.get_status_code(), self._body)
 

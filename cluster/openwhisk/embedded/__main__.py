@@ -24,6 +24,9 @@ def main() -> int:
         return 1
     try:
         uvloop.run(serve(config))
+    except ConfigError as error:  # a knob that this machine cannot turn
+        sys.stderr.write(f"owray: {error}\n")
+        return 1
     except OSError as error:
         sys.stderr.write(f"owray: the platform cannot start on {config.host}:{config.port} in {config.state_dir}: {error}\n")
         return 1

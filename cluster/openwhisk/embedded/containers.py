@@ -23,8 +23,9 @@ from pathlib import Path
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.kinds import Kind
 from cluster.openwhisk.embedded.logs import ContainerLogs
+from cluster.openwhisk.embedded.memory import Bound, MemoryLimits
 from cluster.openwhisk.embedded.outcomes import Ending, Heard
-from cluster.openwhisk.embedded.spawner import NODE_ACTION, Spawner, SpawnError
+from cluster.openwhisk.embedded.spawner import NODE_ACTION, PYTHON_ACTION, Spawner, SpawnError
 from owray.http1.client import Reply
 from owray.http1.connection import Connection, Unix, connect
 
@@ -35,6 +36,9 @@ _HEAD = b"POST %b HTTP/1.1\r\nHost: container\r\nContent-Type: application/json\
 
 SPARES = 16
 """As many as there are places for OpenWhisk's smallest containers in the memory of its charts: 2048 MB by 128 MB."""
+
+END_WAIT_S = 1.0
+"""How long after its connection a container's process may be heard to have ended; it is a matter of milliseconds."""
 
 LONGEST_TURN_S = 0.05
 """A container that takes longer to initialise waits for something else than its core, and others need not wait for it."""
@@ -59,7 +63,7 @@ class _Call:
         self.timer: asyncio.TimerHandle | None = None
 
     def answered(self, connection: Connection, status: int, body: bytes) -> None:
-        self.end(Reply(status, body))
+        self.end(Reply(status, body, connection.left_out))
 
     def broken(self, connection: Connection, error: Exception | None) -> None:
         self.end(Ending.BROKEN)
@@ -96,10 +100,13 @@ class _Turn:
 class Container:
     """One that runs. `init` and `run` are called one at a time."""
 
-    def __init__(self, number: int, process_id: int, connection: Connection, logs: ContainerLogs | None, turn: _Turn) -> None:
+    def __init__(self, number: int, process_id: int, connection: Connection, logs: ContainerLogs | None, turn: _Turn, bound: Bound) -> None:
         self.number = number
         self.process_id = process_id
         self.logs = logs
+        self._bound = bound
+        self._end: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Whether its memory had run out when its process ended."""
         self._connection = connection
         self._turn = turn
         self._loop = asyncio.get_running_loop()
@@ -117,6 +124,23 @@ class Container:
     def run(self, body: bytes, limit_ms: int, then: Callable[[Heard], None]) -> None:
         """`then` is called with what was heard, never before this returns."""
         self._post(b"/run", body, limit_ms, then)
+
+    async def out_of_memory(self, wait_s: float) -> bool:
+        """Whether its memory ran out, once a call has ended without a reply; known at once, or looked for as long as `wait_s`."""
+        give_up_at = self._loop.time() + wait_s
+        if self._bound.shown_by_status and not self._connection.reusable:
+            await asyncio.wait([self._end], timeout=max(wait_s, END_WAIT_S))
+        if not self._exhausted():
+            await asyncio.sleep(give_up_at - self._loop.time())
+        return self._exhausted()
+
+    def _exhausted(self) -> bool:
+        return self._end.result() if self._end.done() else self._bound.exhausted(None)
+
+    def process_ended(self, status: int) -> None:
+        """By itself, not destroyed. To be called while its bound is its own."""
+        self._end.set_result(self._bound.exhausted(status))
+        self.close()
 
     def ended(self) -> None:
         """The call under way is over: the container may be called again."""
@@ -151,12 +175,22 @@ def niceness(memory_mb: int, user_memory_mb: int) -> int:
     return min(max(round(math.log(1024 / shares, 1.25)), 0), 19)
 
 
+def _program(kind: Kind, bound: Bound) -> list[str] | None:
+    """What is executed; None for a fork of the zygote, which is an interpreter of the platform's own kind."""
+    if kind.family == "nodejs":
+        limits = [f"--max-old-space-size={bound.old_space_mb}"] if bound.old_space_mb else []
+        return [str(kind.program), *limits, str(NODE_ACTION)]
+    return None if kind.forked else [str(kind.program), "-I", "-S", "-B", str(PYTHON_ACTION)]
+
+
 class Containers:
     """Makes and ends them."""
 
-    def __init__(self, folder: Path, knobs: Knobs, cores: Sequence[int]) -> None:
+    def __init__(self, folder: Path, knobs: Knobs, cores: Sequence[int], memory: MemoryLimits) -> None:
         self._folder = folder
         self._knobs = knobs
+        self._memory = memory
+        self._bounds: dict[int, Bound] = {}
         self._spawner = Spawner(cores, self._ended)
         self._starts = asyncio.Semaphore(knobs.parallel_starts)
         self._cores = asyncio.Semaphore(len(cores))
@@ -185,6 +219,7 @@ class Containers:
         await asyncio.gather(*self._removals)
         os.close(self._folder_descriptor)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(self._memory.close)
 
     async def start(self, number: int, kind: Kind, memory_mb: int) -> Container:
         """A process that listens, and a connection to it. Raises CannotStart."""
@@ -207,7 +242,8 @@ class Containers:
                 self._spawner.kill(number)
                 self._remove_folder(number)
                 raise CannotStart(str(error)) from error
-        container = Container(number, process_id, connection, logs, turn)
+        connection.keep = self._knobs.result_bytes
+        container = Container(number, process_id, connection, logs, turn, self._bounds[number])
         self._running[number] = container
         return container
 
@@ -233,22 +269,38 @@ class Containers:
         return folder
 
     async def _spawn(self, number: int, folder: Path, kind: Kind, memory_mb: int, *, logs: bool) -> int:
-        environment = self.environment | {"HOME": str(folder / "work"), "TMPDIR": str(folder / "tmp")}
-        program = None if kind.family == "python" else [str(kind.program), str(NODE_ACTION)]
-        return await self._spawner.spawn(
-            number, folder, program, environment, logs=logs, nice=niceness(memory_mb, self._knobs.user_memory_mb)
-        )
+        environment = self.environment | {"HOME": str(folder / "work"), "TMPDIR": str(folder / "tmp"), "__OW_ALLOW_CONCURRENT": "false"}
+        bound = self._bounds[number] = self._memory.take(memory_mb, node=kind.family == "nodejs")
+        try:
+            return await self._spawner.spawn(
+                number,
+                folder,
+                _program(kind, bound),
+                environment,
+                logs=logs,
+                nice=niceness(memory_mb, self._knobs.user_memory_mb),
+                memory=bound.order(),
+            )
+        except SpawnError:  # there is no process whose end would do it
+            self._give_back(number)
+            raise
+
+    def _give_back(self, number: int) -> None:
+        bound = self._bounds.pop(number, None)
+        if bound is not None:
+            self._memory.give_back(bound)
 
     async def _connect(self, number: int) -> Connection:
         # By the descriptor of the folder: a socket's path may have 107 bytes only, and the state folder may lie deep.
         path = Path(f"/proc/self/fd/{self._folder_descriptor}/{number}/s")
         return await connect(asyncio.get_running_loop(), Unix(path), number)
 
-    def _ended(self, number: int) -> None:
+    def _ended(self, number: int, status: int) -> None:
         container = self._running.pop(number, None)
         if container is not None:
-            container.close()
+            container.process_ended(status)
             self.on_lost(number)
+        self._give_back(number)
         self._remove_folder(number)
 
     def _remove_folder(self, number: int) -> None:

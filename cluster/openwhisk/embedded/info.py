@@ -8,14 +8,21 @@ from typing import Any
 from cluster.openwhisk.embedded.config import PlatformConfig
 from cluster.openwhisk.embedded.kinds import Kinds
 from cluster.openwhisk.embedded.limits import system_limits
+from cluster.openwhisk.embedded.memory import Way
 
 ISOLATION = (
-    "Containers are processes of this machine with the rights of the user who started the platform: they are not a sandbox, "
-    "and their memory limit is a slot size for the pool that nothing enforces."
+    "Containers are processes of this machine with the rights of the user who started the platform: they are not a sandbox, and {memory}."
 )
 
+MEMORY: dict[Way, str] = {
+    "cgroup v1": "their memory is limited by a control group each",
+    "cgroup v2": "their memory is limited by a control group each",
+    "rlimit": "their memory is limited for each process by itself, by what it maps, and the runtime ends the container",
+    "none": "their memory limit is a slot size for the pool that nothing enforces",
+}
 
-def root_info(config: PlatformConfig, kinds: Kinds) -> dict[str, Any]:
+
+def root_info(config: PlatformConfig, kinds: Kinds, memory: Way) -> dict[str, Any]:
     """`GET /`. What is this platform's own stands under `embedded`, where it disturbs no client."""
     knobs = config.knobs()
     return {
@@ -27,7 +34,12 @@ def root_info(config: PlatformConfig, kinds: Kinds) -> dict[str, Any]:
         "api_paths": ["/api/v1"],
         "limits": system_limits(knobs),
         "runtimes": kinds.described(),
-        "embedded": {"profile": config.profile, "isolation": ISOLATION, "knobs": asdict(knobs)},
+        "embedded": {
+            "profile": config.profile,
+            "isolation": ISOLATION.format(memory=MEMORY[memory]),
+            "memory_limit": memory,
+            "knobs": asdict(knobs),
+        },
     }
 
 

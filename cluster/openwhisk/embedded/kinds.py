@@ -29,6 +29,8 @@ class Kind:
     program: Path
     version: str
     default: bool = True
+    forked: bool = False
+    """Whether the zygote is of this kind, so that a container is a fork of it; any other program is executed."""
 
     def described(self) -> dict[str, Any]:
         """As `GET /` lists it."""
@@ -67,7 +69,8 @@ class Kinds:
 
 def local_kinds() -> Kinds:
     """What this machine has."""
-    python = Kind(f"python:{sys.version_info.major}.{sys.version_info.minor}", "python", Path(sys.executable), sys.version.split()[0])
+    version = sys.version.split()[0]
+    python = Kind(f"python:{sys.version_info.major}.{sys.version_info.minor}", "python", Path(sys.executable), version, forked=True)
     node = _node()
     return Kinds([python, node] if node else [python])
 

@@ -9,6 +9,7 @@ heard from                                      status  result.error            
 /run   not 200, anything else                   2       did not produce a valid JSON ... response     destroyed
 /run   took as long as the limit or longer      2       exceeded its time limits, answer or not       destroyed
 /run   connection broke                         2       did not produce ... and exited unexpectedly   destroyed
+/run or /init, connection broke, no memory left 2       exhausted its memory and was aborted          destroyed
 /init  not 200                                  2       its `error`, or failed during initialization  destroyed
 /init  not 200 and took as long as the limit    2       exceeded its time limits ... initialization   destroyed
 /init  connection broke                         2       did not initialize and exited unexpectedly    destroyed
@@ -62,6 +63,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         return self.result.startswith(b"[")
 
 
+NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are no JSON, or JSON that is nested beyond its depth."""
+
 _result_shape = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 
 
@@ -75,7 +79,7 @@ def after_init(heard: Heard, elapsed_ms: int, limit_ms: int) -> Outcome | None:
         return _failed("The action did not initialize and exited unexpectedly.")
     error = _error_in(heard.body)
     if error is None:
-        return _failed(f"The action failed during initialization: {_text(heard.body)}", size=_characters(heard.body))
+        return _failed(_with("The action failed during initialization", heard.body), size=_characters(heard.body))
     return Outcome(Status.DEVELOPER_ERROR, error, _characters(heard.body))
 
 
@@ -85,13 +89,18 @@ def after_run(heard: Heard, elapsed_ms: int, limit_ms: int, result_bytes: int) -
     if not isinstance(heard, Reply):
         return _failed("The action did not produce a valid response and exited unexpectedly.")
     if len(heard.body) > result_bytes:
-        return _too_long(heard.body, result_bytes)
+        return _too_long(heard, result_bytes)
     if heard.status == 200:
         return _judged(heard.body)
     error = _error_in(heard.body)
     if error is None:
         return _invalid(heard.body)
     return Outcome(Status.DEVELOPER_ERROR, error, _characters(heard.body))
+
+
+def out_of_memory() -> Outcome:
+    """The connection broke, and the container's memory had run out."""
+    return _failed("The action exhausted its memory and was aborted.")
 
 
 def no_container() -> Outcome:
@@ -109,23 +118,24 @@ def _judged(body: bytes) -> Outcome:
         compact = msgspec.json.format(body, indent=-1)
         # Most results have no error, nor these letters anywhere: then their fields need not be told apart.
         result = _result_shape.decode(compact) if compact[:1] not in b"{[" or b'"error"' in compact or b"\\" in compact else None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         return _invalid(body)
     if isinstance(result, dict) and "error" in result:
         return Outcome(Status.APPLICATION_ERROR, _error_only(result["error"]), _characters(body), keeps_container=True)
     return Outcome(Status.SUCCESS, compact, _characters(body), keeps_container=True)
 
 
-def _too_long(body: bytes, allowed: int) -> Outcome:
+def _too_long(reply: Reply, allowed: int) -> Outcome:
+    length = len(reply.body) + reply.left_out
     text = (
-        f"The action produced a response that exceeded the allowed length: {len(body)} > {allowed} bytes. "
-        f"The truncated response was: {_text(body[:allowed])}"
+        f"The action produced a response that exceeded the allowed length: {length} > {allowed} bytes. "
+        f"The truncated response was: {_text(reply.body[:allowed])}"
     )
-    return Outcome(Status.APPLICATION_ERROR, encode({"error": text}), len(body), keeps_container=True)
+    return Outcome(Status.APPLICATION_ERROR, encode({"error": text}), length, keeps_container=True)
 
 
 def _invalid(body: bytes) -> Outcome:
-    return _failed(f"The action did not produce a valid JSON or JSON Array response: {_text(body)}", size=_characters(body))
+    return _failed(_with("The action did not produce a valid JSON or JSON Array response", body), size=_characters(body))
 
 
 def _failed(text: str, *, size: int | None = None, out_of_time: bool = False) -> Outcome:
@@ -136,13 +146,19 @@ def _error_in(body: bytes) -> bytes | None:
     """`{"error": value}` of a reply that has one."""
     try:
         result = _result_shape.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         return None
     return _error_only(result["error"]) if isinstance(result, dict) and "error" in result else None
 
 
 def _error_only(value: msgspec.Raw) -> bytes:
     return b'{"error":' + msgspec.json.format(bytes(value), indent=-1) + b"}"
+
+
+def _with(sentence: str, body: bytes) -> str:
+    """The sentence with what the runtime said, if it said anything."""
+    text = _text(body)
+    return f"{sentence}: {text}" if text else f"{sentence}."
 
 
 def _text(body: bytes) -> str:

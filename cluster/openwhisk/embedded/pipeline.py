@@ -16,13 +16,14 @@ Where no logs are collected (out of band, or the action's limit is 0) t7 and t9 
 its answer. Otherwise it is busy until its logs are read, and a client that calls again at once may meet a second container.
 
 Each step is called by the event that it waits for. What most calls go through, a warm start without logs, needs no task and no future
-but the caller's. Only steps that wait several times are coroutines: the collection of logs.
+but the caller's. Only steps that wait several times are coroutines: the collection of logs, and the search for exhausted memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from functools import partial
 
 import msgspec
@@ -35,7 +36,7 @@ from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.ids import activation_id
 from cluster.openwhisk.embedded.invocation import Ack, Invocation, acknowledge
 from cluster.openwhisk.embedded.logs import ContainerLogs
-from cluster.openwhisk.embedded.outcomes import Heard, Outcome, Status, after_init, after_run, defect, no_container
+from cluster.openwhisk.embedded.outcomes import Ending, Heard, Outcome, Status, after_init, after_run, defect, no_container, out_of_memory
 from cluster.openwhisk.embedded.placing import Placing
 from cluster.openwhisk.embedded.prepared import Prepared
 from cluster.openwhisk.embedded.records import Record, encode_record, make_record
@@ -125,6 +126,8 @@ class Pipeline:
             outcome = after_init(heard, stamps.init_ms, invocation.prepared.action.limits.timeout)
             if outcome is None:
                 self._run(invocation, container)
+            elif isinstance(heard, Ending):
+                self._doubt(invocation, container, outcome)
             else:
                 self._conclude(invocation, outcome)
         except Exception:  # noqa: BLE001 - see failed
@@ -137,16 +140,32 @@ class Pipeline:
         body = prepared.run_body(
             invocation.arguments, invocation.user, invocation.activation_id, invocation.transaction_id, now_ms + limit_ms
         )
-        container.run(body, limit_ms, partial(self._ran, invocation))
+        container.run(body, limit_ms, partial(self._ran, invocation, container))
 
-    def _ran(self, invocation: Invocation, heard: Heard) -> None:
+    def _ran(self, invocation: Invocation, container: Container, heard: Heard) -> None:
         if self._stopped:
             return
         stamps = invocation.stamps
         stamps.run_ended = self._clock.invoker_ms()
         try:
             limit_ms = invocation.prepared.action.limits.timeout
-            self._conclude(invocation, after_run(heard, stamps.run_ended - stamps.run_begun, limit_ms, self._knobs.result_bytes))
+            outcome = after_run(heard, stamps.run_ended - stamps.run_begun, limit_ms, self._knobs.result_bytes)
+            if isinstance(heard, Ending):
+                self._doubt(invocation, container, outcome)
+            else:
+                self._conclude(invocation, outcome)
+        except Exception:  # noqa: BLE001 - see failed
+            self.failed(invocation)
+
+    def _doubt(self, invocation: Invocation, container: Container, outcome: Outcome) -> None:
+        """A call to the container ended without a reply: it may be that its memory ran out."""
+        self._keep_task(self._look_at_memory(invocation, container, outcome))
+
+    async def _look_at_memory(self, invocation: Invocation, container: Container, outcome: Outcome) -> None:
+        """As with docker: its flag is read again and again before the call is answered, which shows in no time of the record."""
+        try:
+            exhausted = await container.out_of_memory(self._knobs.oom_wait_ms / 1000)
+            self._conclude(invocation, out_of_memory() if exhausted and not outcome.out_of_time else outcome)
         except Exception:  # noqa: BLE001 - see failed
             self.failed(invocation)
 
@@ -167,9 +186,7 @@ class Pipeline:
         if container is not None and container.logs is not None:
             if invocation.prepared.action.limits.logs:
                 acknowledge(invocation, ack)
-                task = self._loop.create_task(self._collect(invocation, container.logs, outcome, record))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._keep_task(self._collect(invocation, container.logs, outcome, record))
                 return
             container.logs.take()
         self._finish(invocation, outcome, record, ack.record, keep=outcome.keeps_container)
@@ -216,6 +233,11 @@ class Pipeline:
             self._concurrency.completed(invocation.user.namespace)
         if invocation.forced is not None:
             invocation.forced.cancel()
+
+    def _keep_task(self, steps: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(steps)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def failed(self, invocation: Invocation) -> None:
         """A defect of the platform: it must be seen, must not cost the pool its memory, and leaves a record like any other failure."""

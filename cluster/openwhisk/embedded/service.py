@@ -30,6 +30,7 @@ from cluster.openwhisk.embedded.front import Front, PublicHandler
 from cluster.openwhisk.embedded.info import api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
+from cluster.openwhisk.embedded.memory import memory_limits
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
@@ -69,7 +70,8 @@ class Platform:
         cores = sorted(config.container_cores or os.sched_getaffinity(0))
         self._clock = Clock(knobs.clock_skew_ms)
         self._counters = Counters()
-        self._containers = Containers(config.state_dir / "containers", knobs, cores)
+        self._memory = memory_limits(knobs.memory_limit, config.state_dir)
+        self._containers = Containers(config.state_dir / "containers", knobs, cores, self._memory)
         self._throttles = Throttles(knobs, self._clock)
         self._activations = Activations(knobs.activation_store_mb * MIB, self._counters)
         self._pipeline = Pipeline(knobs, self._containers, self._throttles.concurrency, self._activations, self._counters, self._clock)
@@ -102,7 +104,7 @@ class Platform:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        _log.info("listening on http://%s:%d, profile %s", host, port, config.profile)
+        _log.info("listening on http://%s:%d, profile %s, memory limited by %s", host, port, config.profile, self._memory.way)
         return host, port
 
     async def stop(self) -> None:
@@ -113,7 +115,7 @@ class Platform:
         await self._containers.close()
 
     def _public(self) -> dict[Place, PublicHandler]:
-        root = json_answer(root_info(self._config, self._kinds))
+        root = json_answer(root_info(self._config, self._kinds, self._memory.way))
         api = json_answer(api_info())
 
         async def info() -> Answer:

@@ -9,10 +9,11 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,9 @@ class SpawnError(Exception):
 
 
 class Spawner:
-    """`on_ended(number)` is called on the loop for each process that has ended and was reaped."""
+    """`on_ended(number, status)` is called on the loop for each process that has ended and was reaped; a signal is a negative status."""
 
-    def __init__(self, cores: Sequence[int], on_ended: Callable[[int], None]) -> None:
+    def __init__(self, cores: Sequence[int], on_ended: Callable[[int, int], None]) -> None:
         self._cores = cores
         self._on_ended = on_ended
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,12 +72,28 @@ class Spawner:
         await asyncio.to_thread(_kill_orphans)
 
     async def spawn(
-        self, number: int, folder: Path, program: Sequence[str] | None, environment: dict[str, str], *, logs: bool, nice: int
+        self,
+        number: int,
+        folder: Path,
+        program: Sequence[str] | None,
+        environment: dict[str, str],
+        *,
+        logs: bool,
+        nice: int,
+        memory: Mapping[str, str | int | None],
     ) -> int:
         """The process id of a new container: a fork of the Python runtime, or `program`. Raises SpawnError."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._starting[number] = future
-        order = {"start": number, "folder": str(folder), "program": program, "environment": environment, "logs": logs, "nice": nice}
+        order = {
+            "start": number,
+            "folder": str(folder),
+            "program": program,
+            "environment": environment,
+            "logs": logs,
+            "nice": nice,
+            "memory": memory,
+        }
         try:
             self._order(order)
             return await future
@@ -131,7 +148,7 @@ class Spawner:
     def _heard(self, event: dict[str, Any]) -> None:
         if "ended" in event:
             self._running.discard(event["ended"])
-            self._on_ended(event["ended"])
+            self._on_ended(event["ended"], event["status"])
             return
         number = event["started"] if "started" in event else event["failed"]
         if "started" in event:
@@ -155,7 +172,7 @@ class Spawner:
                 future.set_exception(SpawnError("the server that forks containers has ended"))
         lost, self._running = self._running, set()
         for number in lost:
-            self._on_ended(number)
+            self._on_ended(number, -signal.SIGKILL)
 
 
 def _kill_orphans() -> None:

@@ -51,6 +51,19 @@ def test_a_reply_is_whole_however_it_is_cut(chunks, loop_kind, connected, heard)
     run(main(), loop_kind)
 
 
+def test_what_lies_beyond_the_bytes_to_keep_is_counted_and_not_kept(loop_kind, connected, heard):
+    async def main():
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"3\r\nabc\r\n" * 100 + b"0\r\n\r\n"
+        async with connected(replying(chunked)) as (connection, _):
+            for keep, kept in ((1000, 300), (300, 300), (7, 9), (3, 3)):
+                connection.keep = keep
+                assert await outcome(connection, heard) == ("answered", 200, b"abc" * (kept // 3))
+                assert connection.left_out == 300 - kept
+                assert connection.reusable
+
+    run(main(), loop_kind)
+
+
 @pytest.mark.parametrize(
     ("head", "status"),
     [(b"HTTP/1.1 204 No Content\r\n\r\n", 204), (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", 502)],

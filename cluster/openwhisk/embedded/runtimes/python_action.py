@@ -8,8 +8,9 @@ A blocking loop over one connection at a time, with nothing between a request an
     returns None                                      200 null (the platform does not accept it)               stays
     returns a number or a string                      502 "did not return a dictionary or array"               stays
     calls sys.exit, or returns what is not JSON       400 "command exited"                                     ends
-    does not load, or has no such main                502 at /init                                             stays
+    does not load, or has no such main                502 at /init, details on stderr                          stays
     is initialised a second time                      403                                                      stays
+    has no memory left, under RLIMIT_DATA             none                                                     ends (OUT_OF_MEMORY_STATUS)
 
 Standard library only, CPython 3.9 and later.
 """
@@ -22,6 +23,8 @@ import ctypes
 import io
 import json
 import os
+import resource
+import socket
 import sys
 import traceback
 import types
@@ -30,11 +33,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
 SENTINEL = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n"
 STDOUT, STDERR = 1, 2
+
+OUT_OF_MEMORY_STATUS = 83
+"""The exit status that says why, where the limit is the process's own. A control group needs none: there the kernel kills and counts."""
+
+CANNOT_START = "Cannot start action. Check logs for details."
+NO_BINARY = "The action failed to generate or locate a binary. See logs for details."
 
 FIRST_BYTES = 16384
 """Room for a head and a small body. Much more, and malloc maps fresh pages for each request."""
@@ -69,7 +77,7 @@ class CommandExited(Exception):
 
 
 class NotLoaded(Exception):
-    """The action's code cannot be used; the text says why."""
+    """The action's code cannot be used. The text is what the client is told; its cause is for the logs."""
 
 
 class Runtime:
@@ -91,28 +99,30 @@ class Runtime:
         except NotLoaded as error:
             traceback.print_exc()
             self.end_logs()
-            return _error(502, f"The action did not load: {error}")
+            return _error(502, str(error))
         return 200, b'{"ok":true}\n'
 
     def run(self, request: dict[str, Any]) -> Reply:
         if self._main is None:
             return _error(500, "Cannot run an action that was not initialized.")
-        arguments = request.pop("value", None) or {}
+        arguments = request.pop("value", None)
         self._refresh(request)
         try:
-            result = self._main(arguments)
+            result = self._main({} if arguments is None else arguments)
         except Exception as error:  # noqa: BLE001 - an action may raise anything
+            _end_if_exhausted(error)
             traceback.print_exc()
             result = {"error": str(error)}
         except BaseException as error:
             raise CommandExited from error
         try:
-            text = json.dumps(result)
+            text = json.dumps(result, ensure_ascii=False).encode()
         except Exception as error:
+            _end_if_exhausted(error)
             raise CommandExited from error
-        if text[0] not in "{[" and result is not None:
+        if text[0] not in b"{[" and result is not None:
             return _error(502, "The action did not return a dictionary or array.")
-        return 200, text.encode() + b"\n"
+        return 200, text + b"\n"
 
     def end_logs(self) -> None:
         """Both streams are complete. An action may have closed or replaced them: then there is nothing to complete."""
@@ -167,7 +177,8 @@ class Variable:
 def _load(code: str, binary: bool, main: str) -> Callable[[Any], Any]:
     """The function to call. Raises NotLoaded."""
     try:
-        source, name = (_unpack(code), "__main__.py") if binary else (code, "main__.py")
+        name = "__main__.py" if binary else "main__.py"
+        source = _unpack(code) if binary else code
         if not binary:
             with open(name, "w", encoding="utf-8") as file:  # noqa: PTH123 - tracebacks show these lines
                 file.write(source)
@@ -176,19 +187,47 @@ def _load(code: str, binary: bool, main: str) -> Callable[[Any], Any]:
         module.__file__ = name
         sys.modules["main__"] = module
         exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102 - that is what an action is
+        function: Callable[[Any], Any] | None = module.__dict__.get(main)
+        if not callable(function):
+            raise TypeError(f"the action has no function '{main}'")
+    except NotLoaded:
+        raise
     except BaseException as error:
-        raise NotLoaded(f"{type(error).__name__}: {error}") from error
-    function: Callable[[Any], Any] | None = module.__dict__.get(main)
-    if not callable(function):
-        raise NotLoaded(f"it has no function '{main}'")
+        _end_if_exhausted(error)
+        raise NotLoaded(CANNOT_START) from error
     return function
 
 
 def _unpack(code: str) -> str:
-    """Put a zip archive into the working directory; the source of its `__main__.py`."""
+    """Put a zip archive into the working directory, with its virtualenv in use; the source of its `__main__.py`."""
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(code))) as archive:
-        archive.extractall()
-        return archive.read("__main__.py").decode("utf-8")
+        for entry in archive.infolist():
+            path = archive.extract(entry)
+            permissions = entry.external_attr >> 16 & 0o777
+            if permissions:  # not there in an archive that was made on a system without them
+                os.chmod(path, permissions | 0o700)  # noqa: PTH101
+        if "__main__.py" not in archive.namelist():
+            raise NotLoaded(NO_BINARY)
+        source = archive.read("__main__.py").decode("utf-8")
+    if os.path.isdir("virtualenv"):  # noqa: PTH112
+        _activate("virtualenv/bin/activate_this.py")
+    return source
+
+
+def _activate(script: str) -> None:
+    """Have the packages of a virtualenv on the path, which its own script does."""
+    try:
+        with open(script, encoding="utf-8") as file:  # noqa: PTH123
+            source = file.read()
+    except FileNotFoundError as error:
+        raise ImportError(f"the archive has a virtualenv without {script}") from error
+    exec(compile(source, script, "exec"), {"__file__": script, "__name__": "__main__"})  # noqa: S102 - so does the real runtime
+
+
+def _end_if_exhausted(error: BaseException) -> None:
+    """End the process where memory ran out for good: under a limit of its own, which only the process itself can tell of."""
+    if isinstance(error, MemoryError) and resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY:
+        os._exit(OUT_OF_MEMORY_STATUS)
 
 
 def _error(status: int, text: str) -> Reply:
@@ -272,7 +311,11 @@ def serve(listener: socket.socket) -> None:
     while True:
         connection, _ = listener.accept()
         with connection, contextlib.suppress(ConnectionError):
-            _converse(runtime, Requests(connection))
+            try:
+                _converse(runtime, Requests(connection))
+            except MemoryError as error:  # while a request was read
+                _end_if_exhausted(error)
+                raise
 
 
 def _converse(runtime: Runtime, requests: Requests) -> None:
@@ -296,3 +339,7 @@ def _converse(runtime: Runtime, requests: Requests) -> None:
             requests.answer(*runtime.init(json.loads(body)["value"]))
         else:
             requests.answer(*_error(404, "There are /init and /run."))
+
+
+if __name__ == "__main__":  # an interpreter other than the zygote's; its listening socket is where the zygote puts it
+    serve(socket.socket(fileno=3))

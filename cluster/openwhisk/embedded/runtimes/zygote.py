@@ -11,7 +11,8 @@ containers take half the CPU, and the platform's core is free for calls that muc
 
 Orders come over a socket, one JSON object a line, and events go back the same way:
 
-    {"start": 7, "folder": "...", "program": null | [...], "environment": {...}, "logs": true, "nice": 12}
+    {"start": 7, "folder": "...", "program": null | [...], "environment": {...}, "logs": true, "nice": 12,
+     "memory": {"cgroup": null | "...", "data_bytes": null | 134217728}}
                                                                                             {"started": 7, "pid": 4711}
                                                                                             {"failed": 7, "error": "..."}
     {"kill": 7}                                                                             {"ended": 7, "status": -9}
@@ -244,7 +245,7 @@ def _listener(folder: str) -> socket.socket:
 
 
 def _set_up(order: dict[str, Any], listener: int) -> None:
-    """Descriptors, working directory and environment of a container."""
+    """Descriptors, working directory, environment and memory limit of a container."""
     folder = order["folder"]
     streams = [f"{folder}/stdout", f"{folder}/stderr"] if order["logs"] else [os.devnull, os.devnull]
     opened = [os.open(os.devnull, os.O_RDONLY), *(os.open(stream, os.O_WRONLY) for stream in streams)]
@@ -256,6 +257,12 @@ def _set_up(order: dict[str, Any], listener: int) -> None:
     os.chdir(f"{folder}/work")
     os.environ.clear()
     os.environ.update(order["environment"])
+    memory = order["memory"]
+    if memory["cgroup"]:
+        with open(f"{memory['cgroup']}/cgroup.procs", "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write("0")  # whoever writes it
+    if memory["data_bytes"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory["data_bytes"], memory["data_bytes"]))
 
 
 def _kill(pid: int) -> None:

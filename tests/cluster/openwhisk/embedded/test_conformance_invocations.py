@@ -118,20 +118,15 @@ def test_an_action_that_does_not_load_in_time_has_the_init_time_in_its_record(ap
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("def main(args)\n    return {}\n", "SyntaxError"),
-        ("import a_module_that_is_not_there\n", "ModuleNotFoundError"),
-        ("def other(args):\n    return {}\n", "no function 'main'"),
-        ("main = 7\n", "no function 'main'"),
-    ],
+    "code",
+    ["def main(args)\n    return {}\n", "import a_module_that_is_not_there\n", "def other(args):\n    return {}\n", "main = 7\n"],
 )
-def test_an_action_that_does_not_load_is_a_developer_error_with_an_init_time(api, name, code, reason):
+def test_an_action_that_does_not_load_is_a_developer_error_with_an_init_time(api, name, code):
     api.action(name, code)
     reply = api.invoke(name)
     assert reply.status == 502
     assert reply.json["response"]["status"] == "action developer error"
-    assert reason in reply.result["error"]
+    assert reply.result == {"error": "Cannot start action. Check logs for details."}
     assert reply.cold
     assert api.invoke(name).cold
 

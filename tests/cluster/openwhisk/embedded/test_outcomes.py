@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.openwhisk.embedded.outcomes import Ending, Status, after_init, after_run, no_container
+from cluster.openwhisk.embedded.outcomes import Ending, Status, after_init, after_run, no_container, out_of_memory
 from owray.http1.client import Reply
 
 LIMIT_MS = 1000
@@ -36,6 +36,7 @@ INVALID = "The action did not produce a valid JSON or JSON Array response: "
         (reply(200, '{"a": NaN}'), 1, Status.DEVELOPER_ERROR, {"error": INVALID + '{"a": NaN}'}, 10, False, False),
         (reply(400, '{"error": "command exited"}'), 1, Status.DEVELOPER_ERROR, {"error": "command exited"}, 27, False, False),
         (reply(502, "oops"), 1, Status.DEVELOPER_ERROR, {"error": INVALID + "oops"}, 4, False, False),
+        (reply(200, ""), 1, Status.DEVELOPER_ERROR, {"error": INVALID.replace(": ", ".")}, 0, False, False),
         (reply(502, "[1]"), 1, Status.DEVELOPER_ERROR, {"error": INVALID + "[1]"}, 3, False, False),
         (
             Ending.BROKEN,
@@ -84,11 +85,34 @@ def test_a_reply_that_is_too_long_is_cut_and_keeps_the_container():
     )
 
 
+def test_of_a_reply_that_was_not_kept_whole_the_length_is_told():
+    outcome = run(Reply(200, b"y" * 120, left_out=10**9))
+    assert outcome.size == 10**9 + 120
+    assert json.loads(outcome.result)["error"].startswith(
+        "The action produced a response that exceeded the allowed length: 1000000120 > 100 bytes. The truncated response was: yyy"
+    )
+
+
+def test_json_that_is_nested_too_deep_to_be_read_is_no_valid_response():
+    for text in ("[" * 100_000 + "]" * 100_000, '{"error":' * 50_000 + "1" + "}" * 50_000):
+        for status in (200, 502):
+            outcome = after_run(reply(status, text), 1, LIMIT_MS, 10**6)
+            assert outcome.status is Status.DEVELOPER_ERROR
+            assert json.loads(outcome.result)["error"].startswith(INVALID)
+
+
+def test_exhausted_memory_is_a_developer_error_and_ends_the_container():
+    outcome = out_of_memory()
+    assert (outcome.status, outcome.keeps_container) == (Status.DEVELOPER_ERROR, False)
+    assert json.loads(outcome.result) == {"error": "The action exhausted its memory and was aborted."}
+
+
 @pytest.mark.parametrize(
     ("heard", "elapsed_ms", "error"),
     [
         (reply(502, '{"error": "no main"}'), 1, "no main"),
         (reply(502, "oops"), 1, "The action failed during initialization: oops"),
+        (reply(502, ""), 1, "The action failed during initialization."),
         (reply(502, "oops"), LIMIT_MS, "The action exceeded its time limits of 1000 milliseconds during initialization."),
         (Ending.OUT_OF_TIME, LIMIT_MS, "The action exceeded its time limits of 1000 milliseconds during initialization."),
         (Ending.BROKEN, 1, "The action did not initialize and exited unexpectedly."),

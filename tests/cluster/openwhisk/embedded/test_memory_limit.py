@@ -1,0 +1,224 @@
+"""An action that takes more memory than its limit: in every way that this machine can limit it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from support.api import WHO, serving
+
+from cluster.openwhisk.embedded.config import ConfigError
+from cluster.openwhisk.embedded.memory import (
+    RECORD,
+    Bound,
+    Group,
+    Groups,
+    Hierarchy,
+    MemoryLimits,
+    hierarchies,
+    memory_limits,
+    remove_left,
+)
+from cluster.openwhisk.embedded.runtimes.python_action import OUT_OF_MEMORY_STATUS
+
+EXHAUSTED = {"error": "The action exhausted its memory and was aborted."}
+FILLS = """
+import os
+def main(args):
+    if args.get("mb"):
+        kept = bytearray(args["mb"] * 2**20)
+        kept[::4096] = b"1" * len(kept[::4096])
+    return {"pid": os.getpid()}
+"""
+FILLS_IN_A_CHILD = """
+import os, sys
+def main(args):
+    child = os.fork()
+    if not child:
+        kept = b"1" * (60 * 2**20)
+        open(args["ready"], "w").close()
+        while True:
+            pass
+    while not os.path.exists(args["ready"]):
+        pass
+    kept = b"1" * (90 * 2**20)
+    return {}
+"""
+FILLS_WHEN_LOADED = "kept = b'1' * (400 * 2**20)\ndef main(args):\n    return {}\n"
+SMALL = {"memory": 128}
+
+
+def offered():
+    """The ways to limit memory that can be tried here."""
+    own, mounts = Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()
+    here = [hierarchy for hierarchy in hierarchies(own, mounts) if os.access(hierarchy.parent, os.W_OK)]
+    return ["cgroup", "rlimit"] if here else ["rlimit"]
+
+
+@pytest.fixture(scope="module", params=offered())
+def limited(request, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("platform"), memory_limit=request.param) as api:
+        yield api
+
+
+def test_an_action_that_exhausts_its_memory_is_aborted_and_the_next_call_is_cold(limited, name):
+    limited.action(name, FILLS, limits=SMALL)
+    assert limited.invoke(name, {"mb": 60}).status == 200
+    reply = limited.invoke(name, {"mb": 200})
+    assert reply.status == 502
+    assert reply.json["response"]["status"] == "action developer error"
+    assert reply.result == EXHAUSTED
+    assert not reply.cold
+    assert limited.record(reply.json["activationId"])["response"]["result"] == EXHAUSTED
+    assert limited.invoke(name).cold
+    assert not limited.invoke(name, {"mb": 60}).cold
+
+
+def test_memory_that_runs_out_while_the_action_loads_is_told_alike(limited, name):
+    limited.action(name, FILLS_WHEN_LOADED)
+    reply = limited.invoke(name)
+    assert (reply.status, reply.result) == (502, EXHAUSTED)
+    assert reply.cold
+
+
+def test_a_larger_limit_is_more_room(limited, name):
+    limited.action(name, FILLS, limits={"memory": 512})
+    assert limited.invoke(name, {"mb": 300}).status == 200
+
+
+def test_a_node_action_that_fills_its_heap_is_aborted_too(limited, name):
+    limited.action(
+        name, "function main (a) { const kept = []; while (a.x) kept.push([a.x, [a.x]]); return {} }", kind="nodejs:default", limits=SMALL
+    )
+    assert limited.invoke(name).status == 200
+    reply = limited.invoke(name, {"x": 1})
+    assert (reply.status, reply.result) == (502, EXHAUSTED)
+
+
+def test_the_platform_says_how_it_limits_memory(limited):
+    said = limited.request("GET", "/").json["embedded"]
+    wanted = said["knobs"]["memory_limit"]
+    assert said["memory_limit"].split()[0] == wanted
+    assert "memory is limited" in said["isolation"]
+
+
+def test_an_exit_is_not_taken_for_exhausted_memory(limited, name):
+    limited.action(name, "import os\ndef main(args):\n    os._exit(1)\n")
+    assert limited.invoke(name).result == {"error": "The action did not produce a valid response and exited unexpectedly."}
+
+
+def test_a_memory_error_for_more_than_there_could_be_ends_the_container_under_a_limit_of_its_own_only(limited, name):
+    limited.action(name, "def main(args):\n    return {'n': len(bytearray(2**50))}\n")
+    reply = limited.invoke(name)
+    alone = limited.request("GET", "/").json["embedded"]["memory_limit"] == "rlimit"
+    assert reply.json["response"]["status"] == ("action developer error" if alone else "application error")
+
+
+needs_groups = pytest.mark.skipif("cgroup" not in offered(), reason="no control group for memory can be made here")
+
+
+@needs_groups
+def test_what_an_action_starts_counts_as_well_and_crash_after_crash_leaves_nothing_behind(tmp_path, name):
+    folder = tmp_path / "state"
+    with serving(folder, memory_limit="cgroup", user_memory_mb=512) as api:
+        groups = Path((folder / RECORD).read_text())
+        api.action("children", FILLS_IN_A_CHILD, limits=SMALL)
+        assert api.invoke("children", {"ready": str(tmp_path / "ready")}).result == EXHAUSTED
+        api.action(name, FILLS, limits=SMALL)
+        for _ in range(15):
+            assert api.invoke(name, {"mb": 200}).result == EXHAUSTED
+        assert len(list(groups.glob("*/"))) <= 6
+    assert not groups.exists()
+
+
+@needs_groups
+def test_what_a_killed_platform_leaves_is_removed_by_the_next(tmp_path):
+    folder = tmp_path / "state"
+    with serving(folder, memory_limit="cgroup") as api:
+        api.action("who", WHO)
+        pid = api.invoke("who").result["pid"]
+        groups = Path((folder / RECORD).read_text())
+        assert [path for path in groups.glob("*/cgroup.procs") if str(pid) in path.read_text().split()]
+        os.kill(api.platform.pid, 9)
+    remove_left(folder)
+    assert not groups.exists()
+    assert not (folder / RECORD).exists()
+
+
+def test_without_a_limit_an_action_takes_what_it_likes(new_platform, name):
+    with new_platform(memory_limit="none") as api:
+        api.action(name, FILLS, limits=SMALL)
+        assert api.invoke(name, {"mb": 200}).status == 200
+        assert "nothing enforces" in api.request("GET", "/").json["embedded"]["isolation"]
+
+
+# --- without a platform
+
+V1 = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory"
+V2 = "41 31 0:38 {root} {point} rw,relatime shared:4 - cgroup2 cgroup2 rw"
+
+
+def test_a_group_of_the_first_version_is_made_below_the_platforms_own():
+    assert list(hierarchies("4:cpu,memory:/a/b\n0::/\n", V1)) == [Hierarchy("cgroup v1", Path("/sys/fs/cgroup/memory/a/b"))]
+    assert list(hierarchies("4:cpu:/a\n", V1)) == []
+
+
+@pytest.fixture
+def unified(tmp_path):
+    """A tree of the second version: the session has processes, the slice hands memory on, as systemd leaves it."""
+    session = tmp_path / "user.slice" / "session.scope"
+    session.mkdir(parents=True)
+    for folder, controllers in ((tmp_path, "cpu memory"), (tmp_path / "user.slice", "memory pids"), (session, "")):
+        (folder / "cgroup.subtree_control").write_text(controllers + "\n")
+    return tmp_path
+
+
+def test_a_group_of_the_second_version_is_made_where_memory_is_handed_on(unified):
+    mount = V2.format(root="/", point=unified)
+    assert list(hierarchies("0::/user.slice/session.scope\n", mount)) == [Hierarchy("cgroup v2", unified / "user.slice")]
+    (unified / "user.slice" / "cgroup.subtree_control").write_text("pids\n")
+    assert list(hierarchies("0::/user.slice/session.scope\n", mount)) == [Hierarchy("cgroup v2", unified)]
+    (unified / "cgroup.subtree_control").write_text("pids\n")
+    assert list(hierarchies("0::/user.slice/session.scope\n", mount)) == []
+
+
+def test_a_part_of_the_tree_that_is_mounted_alone_is_looked_at_from_its_root(unified):
+    mount = V2.format(root="/docker/1", point=unified)
+    assert list(hierarchies("0::/docker/1/user.slice\n", mount)) == [Hierarchy("cgroup v2", unified / "user.slice")]
+    assert list(hierarchies("0::/docker/2\n", mount)) == []
+
+
+def test_a_group_of_the_second_version_ends_as_a_whole_and_swaps_nothing(tmp_path):
+    (tmp_path / "memory.events").write_text("low 0\noom 0\noom_kill 3\noom_group_kill 1\n")
+    group = Group(Hierarchy("cgroup v2", tmp_path.parent), tmp_path, 128)
+    assert (tmp_path / "memory.max").read_text() == "134217728"
+    assert (tmp_path / "memory.swap.max").read_text() == "0"
+    assert (tmp_path / "memory.oom.group").read_text() == "1"
+    assert not group.exhausted()
+    (tmp_path / "memory.events").write_text("low 0\noom 1\noom_kill 4\noom_group_kill 2\n")
+    assert Bound(group).exhausted(None)
+    (tmp_path / "cgroup.procs").write_text("")
+    assert group.begin()
+    assert not group.exhausted()
+
+
+def test_where_no_group_can_be_made_the_runtime_limits_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("cluster.openwhisk.embedded.memory.REMOVAL_WAIT_S", 0)  # an ordinary folder with files does not go
+    with pytest.raises(OSError, match="no memory group can be made"):
+        Groups(Hierarchy("cgroup v2", tmp_path), tmp_path / "owray-x")
+
+
+@pytest.mark.parametrize(
+    ("node", "status", "exhausted"),
+    [(False, OUT_OF_MEMORY_STATUS, True), (False, -6, False), (True, -6, True), (True, 1, False), (False, None, False)],
+)
+def test_under_a_limit_of_its_own_the_end_of_the_process_tells(node, status, exhausted):
+    bound = MemoryLimits("rlimit").take(128, node=node)
+    assert bound.order()["cgroup"] is None
+    assert bound.exhausted(status) is exhausted
+
+
+def test_a_way_that_was_asked_for_and_cannot_be_had_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("cluster.openwhisk.embedded.memory.hierarchies", lambda own, mounts: iter(()))
+    with pytest.raises(ConfigError, match="'cgroup', but no control group"):
+        memory_limits("cgroup", tmp_path)
+    assert memory_limits("auto", tmp_path).way == "rlimit"
