@@ -276,9 +276,12 @@ def _end_processes(folder: LabFolder, state: LabState | None, say: Say) -> list[
 
 
 def _remove_files(folder: LabFolder, state: LabState | None) -> tuple[str, ...]:
+    from cluster.openwhisk.embedded.memory import remove_left
+
     temp_dirs = ray.temp_dirs(folder.lab_id, state.temp_dir if state else "")
     for temp_dir in temp_dirs:
         ray.remove_temp_dir(temp_dir)
+    remove_left(folder.platform)
     # The state file goes last of all: while it is there, an interrupted `down` can be run again and knows everything.
     with suppress(OSError):
         for entry in folder.path.iterdir():

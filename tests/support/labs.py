@@ -12,6 +12,7 @@ import psutil
 
 from cluster import processes, ray
 from cluster.lab import Lab, LocalOptions, down, up_local
+from cluster.openwhisk.embedded.memory import RECORD
 from cluster.state import LabFolder
 
 
@@ -47,8 +48,14 @@ def traces(home: Path, name: str) -> Traces:
         lab_id=folder.lab_id,
         sessions=frozenset(_session(pid) for pid in pids),
         ports=frozenset(ports),
-        files=(folder.path, folder.lock, *ray.temp_dirs(folder.lab_id)),
+        files=(folder.path, folder.lock, *ray.temp_dirs(folder.lab_id), *memory_groups(folder)),
     )
+
+
+def memory_groups(folder: LabFolder) -> list[Path]:
+    """The control group of the platform's containers, where it has one."""
+    record = folder.platform / RECORD
+    return [Path(record.read_text())] if record.exists() else []
 
 
 def listening(pid: int) -> list[Any]:

@@ -1,4 +1,6 @@
-"""Which runtimes this machine can offer: the CPython that runs the platform, and Node where there is one.
+"""Which runtimes this machine can offer: the CPython that runs the platform, the others that are found, and Node where there is one.
+
+The platform's own is the default, since its containers are forks: another's take an interpreter's start each (decision 005).
 
 A kind that is not here is not listed by `GET /` and refused by PUT, so a client learns before the storm what it cannot have.
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cluster.openwhisk.embedded.answers import rejection
+from cluster.openwhisk.embedded.interpreters import interpreters, usual_folders
 
 Family = Literal["python", "nodejs"]
 
@@ -67,12 +70,18 @@ class Kinds:
         return families
 
 
-def local_kinds() -> Kinds:
-    """What this machine has."""
+def local_kinds(*, python_3: bool = False) -> Kinds:
+    """What this machine has. `python_3`: the default Python is called `python:3`, as older deployments do."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
     version = sys.version.split()[0]
-    python = Kind(f"python:{sys.version_info.major}.{sys.version_info.minor}", "python", Path(sys.executable), version, forked=True)
+    pythons = [Kind("python:3" if python_3 else f"python:{own}", "python", Path(sys.executable), version, forked=True)]
+    pythons += [
+        Kind(f"python:{one.minor}", "python", one.program, one.version, default=False)
+        for one in interpreters(usual_folders())
+        if one.minor != own
+    ]
     node = _node()
-    return Kinds([python, node] if node else [python])
+    return Kinds([*pythons, node] if node else pythons)
 
 
 def _node() -> Kind | None:

@@ -66,7 +66,7 @@ class Platform:
     def __init__(self, config: PlatformConfig) -> None:
         self._config = config
         self._knobs = knobs = config.knobs()
-        self._kinds = local_kinds()
+        self._kinds = local_kinds(python_3=knobs.python_3)
         cores = sorted(config.container_cores or os.sched_getaffinity(0))
         self._clock = Clock(knobs.clock_skew_ms)
         self._counters = Counters()

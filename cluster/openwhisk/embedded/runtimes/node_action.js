@@ -16,6 +16,7 @@
 const fs = require('fs')
 const http = require('http')
 const path = require('path')
+const zlib = require('zlib')
 const { createRequire } = require('module')
 
 const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n'
@@ -40,18 +41,63 @@ function init (value) {
   return { status: 200, body: { OK: true } }
 }
 
-// The function to call: a top-level one, or one of the exports.
+// The function to call: a top-level one or one of the exports; of an archive, one that its package exports.
 function load (code, binary, name) {
-  if (binary) throw new Error('this platform runs Node code as text only, not as an archive')
+  const found = binary ? loadArchive(code, name) : loadText(code, name)
+  if (typeof found !== 'function') throw new Error(`it has no function '${name}'`)
+  return found
+}
+
+function loadText (code, name) {
   if (!/^[A-Za-z_$][\w$]*$/.test(name)) throw new Error(`'${name}' is not the name of a function`)
   const file = path.join(process.cwd(), 'main__.js')
   fs.writeFileSync(file, code)
   const scope = { exports: {} }
   const evaluate = new Function('module', 'exports', 'require', '__filename', '__dirname', // eslint-disable-line no-new-func
     `${code}\n;return typeof ${name} === 'function' ? ${name} : module.exports.${name}`)
-  const found = evaluate(scope, scope.exports, createRequire(file), file, process.cwd())
-  if (typeof found !== 'function') throw new Error(`it has no function '${name}'`)
-  return found
+  return evaluate(scope, scope.exports, createRequire(file), file, process.cwd())
+}
+
+function loadArchive (code, name) {
+  const root = process.cwd()
+  unpack(Buffer.from(code, 'base64'), root)
+  if (!['package.json', 'index.js'].some(file => fs.existsSync(path.join(root, file)))) {
+    throw new Error('Zipped actions must contain either package.json or index.js at the root.')
+  }
+  return require(root)[name]
+}
+
+// The entries of a zip archive as files below the folder, by its central directory: those that zip tools write, stored or deflated.
+function unpack (archive, folder) {
+  let end = archive.length - 22
+  while (end >= 0 && archive.readUInt32LE(end) !== 0x06054b50) end--
+  if (end < 0) throw new Error('the code is not a zip archive')
+  let at = archive.readUInt32LE(end + 16)
+  for (let left = archive.readUInt16LE(end + 10); left > 0; left--) {
+    const nameEnd = at + 46 + archive.readUInt16LE(at + 28)
+    const name = archive.toString('utf8', at + 46, nameEnd)
+    const file = path.join(folder, path.normalize(path.join('/', name))) // an entry cannot lead out of the folder
+    const permissions = (archive.readUInt32LE(at + 38) >>> 16) & 0o777
+    if (name.endsWith('/')) {
+      fs.mkdirSync(file, { recursive: true })
+    } else {
+      fs.mkdirSync(path.dirname(file), { recursive: true })
+      fs.writeFileSync(file, content(archive, at))
+      if (permissions) fs.chmodSync(file, permissions | 0o600)
+    }
+    at = nameEnd + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32)
+  }
+}
+
+// The bytes of the entry whose record in the central directory is at `at`.
+function content (archive, at) {
+  const local = archive.readUInt32LE(at + 42)
+  const start = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28)
+  const packed = archive.subarray(start, start + archive.readUInt32LE(at + 20))
+  const method = archive.readUInt16LE(at + 10)
+  if (method === 0) return packed
+  if (method === 8) return zlib.inflateRawSync(packed)
+  throw new Error(`the archive is packed in a way that is not known here (method ${method})`)
 }
 
 async function run (request) {

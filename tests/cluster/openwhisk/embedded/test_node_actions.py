@@ -1,6 +1,7 @@
 """The Node runtime, and where it differs from the Python one."""
 
 import pytest
+from support.archives import archive
 
 
 def node(api, name, code):
@@ -76,3 +77,46 @@ def test_a_node_action_finds_its_circumstances_in_the_environment(api, name):
     for _ in range(2):
         reply = api.invoke(name)
         assert reply.result == {"id": reply.json["activationId"], "path": f"/guest/{name}"}
+
+
+ADDS = "const { plus } = require('./lib/plus')\nexports.main = a => ({ n: plus(a.n), p: require('hello').text })\n"
+PLUS = "exports.plus = n => n + 1\n"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"index.js": ADDS, "lib/plus.js": PLUS},
+        {"package.json": '{"name": "x", "main": "src/start.js"}', "src/start.js": ADDS.replace("./", "../"), "lib/plus.js": PLUS},
+    ],
+)
+def test_an_archive_is_a_package_with_its_modules(api, name, files, packed):
+    files |= {"node_modules/hello/index.js": "exports.text = 'hé'\n"}
+    made = node(api, name, archive(files, packed=packed)).json
+    assert made["exec"]["binary"] is True
+    assert api.invoke(name, {"n": 1}).result == {"n": 2, "p": "hé"}
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (archive({"main.js": ADDS}), "Zipped actions must contain either package.json or index.js at the root."),
+        (archive({"index.js": "exports.other = 1"}), "it has no function 'main'"),
+        ("abcd", "the code is not a zip archive"),
+    ],
+)
+def test_an_archive_that_is_no_package_is_a_developer_error(api, name, code, text):
+    node(api, name, code)
+    assert api.invoke(name).result == {"error": f"Initialization has failed due to: Error: {text}"}
+
+
+def test_an_archive_cannot_write_outside_of_its_containers_folder(api, name, tmp_path):
+    out = tmp_path / "out.js"
+    files = {
+        "index.js": "exports.main = () => ({ files: require('fs').existsSync('.' + __dirname) })",
+        f"../../../../../../../../{out}": "1",
+    }
+    node(api, name, archive(files))
+    assert api.invoke(name).status == 200
+    assert not out.exists()
