@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.openwhisk.embedded.config import KEY_LENGTH, PlatformConfig, User
+from cluster.openwhisk.embedded.memory import remove_left
 from owray.openwhisk.target import Target
 
 START_TIMEOUT_S = 60
@@ -56,6 +57,8 @@ def running_platform(state_dir: Path, *, profile: str = "bench", **overrides: An
                 process.kill()
                 process.wait()
                 raise
+            finally:
+                remove_left(state_dir)  # a test may have killed it
 
 
 def _wait_until_listening(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:

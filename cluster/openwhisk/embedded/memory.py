@@ -36,8 +36,6 @@ Way = Literal["cgroup v1", "cgroup v2", "rlimit", "none"]
 RECORD = "memory-group"
 """The file of the state folder that says where the groups are, so that a later start, or `down`, can remove what a kill has left."""
 
-PREFIX = "owray-"
-
 REMOVAL_WAIT_S = 1.0
 """A group can be removed when its last process has been reaped, which takes a moment after a kill."""
 
@@ -209,8 +207,7 @@ def memory_limits(wanted: MemoryLimit, state_dir: Path) -> MemoryLimits:
     """What was asked for, or for `auto` the first that can be had. Raises ConfigError where it cannot."""
     remove_left(state_dir)
     if wanted in ("auto", "cgroup"):
-        for hierarchy in hierarchies(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()):
-            folder = hierarchy.parent / (PREFIX + hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16])
+        for hierarchy, folder in _places(state_dir):
             (state_dir / RECORD).write_text(str(folder))
             try:
                 return MemoryLimits(hierarchy.way, Groups(hierarchy, folder))
@@ -246,13 +243,15 @@ def hierarchies(own: str, mounts: str) -> Iterator[Hierarchy]:
 
 
 def remove_left(state_dir: Path) -> None:
-    """Remove the groups of a platform that was killed."""
+    """Remove the groups of a platform that was killed: where its record says, or, without one, where it would make them now."""
     record = state_dir / RECORD
+    folders = [folder for _, folder in _places(state_dir)]
     if record.exists():
-        folder = Path(record.read_text())
-        if folder.name.startswith(PREFIX):
-            remove_tree(folder)
+        folders.append(Path(record.read_text()))
         record.unlink()
+    for folder in folders:
+        if folder.name == _name(state_dir):
+            remove_tree(folder)
 
 
 def remove_tree(folder: Path) -> None:
@@ -267,6 +266,16 @@ def remove_tree(folder: Path) -> None:
             _log.warning("the control group %s cannot be removed", folder)
             return
         time.sleep(0.005)
+
+
+def _places(state_dir: Path) -> Iterator[tuple[Hierarchy, Path]]:
+    """Where this process might make the groups of a platform."""
+    for hierarchy in hierarchies(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()):
+        yield hierarchy, hierarchy.parent / _name(state_dir)
+
+
+def _name(state_dir: Path) -> str:
+    return "owray-" + hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
 
 
 def _inside(point: Path, root: str, path: str) -> Path | None:
