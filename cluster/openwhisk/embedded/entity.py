@@ -43,6 +43,11 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
         """The root namespace, whose limits and keys are the ones that count."""
         return self.namespace.partition("/")[0]
 
+    def listed_as(self, namespace: str) -> str:
+        """Its name, with its package, below the namespace that uses it: what listings of activations select by."""
+        _, _, package = self.namespace.partition("/")
+        return "/".join((namespace, package, self.name) if package else (namespace, self.name))
+
     def annotation(self, key: str, default: Any = None) -> Any:
         return next((pair.value for pair in self.annotations if pair.key == key), default)
 

@@ -22,6 +22,7 @@ from cluster.openwhisk.embedded.answers import Answer, json_answer, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
 from cluster.openwhisk.embedded.calls import Call, Handler, OpenHandler
 from cluster.openwhisk.embedded.clock import Clock
+from cluster.openwhisk.embedded.components import Components
 from cluster.openwhisk.embedded.config import MIB, PlatformConfig
 from cluster.openwhisk.embedded.containers import Containers
 from cluster.openwhisk.embedded.counters import Counters
@@ -33,6 +34,7 @@ from cluster.openwhisk.embedded.limits import namespace_limits
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
+from cluster.openwhisk.embedded.sequence_runs import SequenceRuns
 from cluster.openwhisk.embedded.throttles import Throttles
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Platform:
         self._pipeline = Pipeline(knobs, self._containers, self._throttles.concurrency, self._activations, self._counters, self._clock)
         self._entities = Entities()
         self._resolver = Resolver(self._entities)
+        self._sequences = SequenceRuns(Components(knobs, self._resolver), self._pipeline, self._clock)
         self._front = Front(
             Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock
         )
@@ -109,6 +112,7 @@ class Platform:
         """No container is left when this returns."""
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._sequences.stop()
         await self._pipeline.stop()
         await self._containers.close()
 
@@ -129,7 +133,9 @@ class Platform:
 
     def _handlers(self) -> dict[tuple[Place, str], Handler]:
         """What is asked of a namespace, by who has its key."""
-        actions = ActionApi(self._knobs, self._kinds, self._entities, self._resolver, self._pipeline, self._throttles, self._clock)
+        actions = ActionApi(
+            self._knobs, self._kinds, self._entities, self._resolver, self._pipeline, self._sequences, self._throttles, self._clock
+        )
         activations = ActivationApi(self._knobs, self._activations)
         return {**self._namespace_routes(), **actions.routes(), **activations.routes()}
 
