@@ -14,13 +14,16 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.entity import Entity, Pair, put_version, replaced
 from cluster.openwhisk.embedded.kinds import Kind, Kinds
 from cluster.openwhisk.embedded.limits import Limits, LimitsPatch, check_size, default_limits, patched
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
+
+SEQUENCE = "sequence"
+"""The kind that is no runtime."""
 
 
 class Exec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,6 +42,10 @@ class ExecPatch(msgspec.Struct, frozen=True):
     code: str | None = None
     main: str | None = None
     components: list[str] | None = None
+
+    @property
+    def is_sequence(self) -> bool:
+        return self.kind.strip().lower() == SEQUENCE
 
 
 class ActionPatch(msgspec.Struct, frozen=True, rename="camel"):
@@ -104,7 +111,10 @@ def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: 
     elif code is not None:
         made, kind = code.exec, code.runtime
     else:
-        raise rejection(400, "exec undefined")
+        raise refusal(400, "exec undefined")
+    annotations = merged_annotations(old, patch, made.kind)
+    if any(pair.key == "conductor" and pair.value for pair in annotations):
+        raise refusal(400, "Conductor actions are not supported by this platform.")
     return CodeAction(
         namespace=namespace,
         name=name,
@@ -115,9 +125,15 @@ def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: 
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
         version=put_version(patch.version, old),
         publish=patch.publish if patch.publish is not None else (old.publish if old else False),
-        annotations=merged_annotations(old, patch, made.kind),
+        annotations=annotations,
         updated=now_ms,
     )
+
+
+def check_kind(patch: ActionPatch, kinds: Kinds) -> None:
+    """Raises the 400 of a kind that is not here: found while the body is read, before anything is looked up."""
+    if patch.exec is not None and not patch.exec.is_sequence:
+        kinds.resolve(patch.exec.kind)
 
 
 def check_sizes(patch: ActionPatch, knobs: Knobs) -> None:

@@ -25,24 +25,20 @@ class Components:
         self._resolver = resolver
 
     def find(self, user: User, name: Name) -> Callee:
-        """Raises the 403 or 404 of what cannot be called."""
-        names = (name.name,) if name.package is None else (name.package, name.name)
-        return self._resolver.callee(user, name.namespace, names)
+        """Raises the 403, 404 or 409 of what cannot be called."""
+        return self._resolver.callee(user, name.namespace, name.names)
 
     def check_stored(self, user: User, sequence: Sequence) -> None:
-        """Raises the 400s of components that make no sequence, and the 403 of a foreign one."""
+        """Raises the 400s of components that make no sequence, and what `check_called` raises."""
         if not sequence.components:
             raise refusal(400, NONE)
+        self.check_called(user, sequence)
         self._count(user, sequence, sequence.components, depth=1)
 
     def check_called(self, user: User, sequence: Sequence) -> None:
-        """Raises the 403 of a foreign component. A missing one is met on the way."""
+        """Raises the 403 or 404 of a package that the user may not call into. What is missing in one is met on the way."""
         for name in sequence.components:
-            try:
-                self.find(user, name)
-            except Refused as refused:
-                if refused.status == 403:
-                    raise
+            self._resolver.check_access(user, name.namespace, name.names)
 
     def _count(self, user: User, whole: Sequence, components: tuple[Name, ...], depth: int) -> int:
         """How many actions are run by these components of `whole`."""

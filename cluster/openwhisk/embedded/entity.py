@@ -98,8 +98,13 @@ class Name(NamedTuple):
     name: str
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """As a route has them."""
+        return (self.name,) if self.package is None else (self.package, self.name)
+
+    @property
     def path(self) -> str:
-        return "/".join((self.namespace, self.name) if self.package is None else (self.namespace, self.package, self.name))
+        return "/".join((self.namespace, *self.names))
 
 
 def parse_name(text: str, own_namespace: str) -> Name:

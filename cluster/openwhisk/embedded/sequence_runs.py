@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from cluster.openwhisk.embedded.actions import SEQUENCE
 from cluster.openwhisk.embedded.answers import Refused, encode
 from cluster.openwhisk.embedded.clock import Clock
 from cluster.openwhisk.embedded.components import MISSING, TOO_MANY, Components
@@ -30,7 +31,7 @@ from cluster.openwhisk.embedded.outcomes import Outcome, Status
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.prepared import Prepared
 from cluster.openwhisk.embedded.records import Record, duration_ms, encode_record, response_of
-from cluster.openwhisk.embedded.sequences import KIND, PreparedSequence
+from cluster.openwhisk.embedded.sequences import PreparedSequence
 
 COMPONENT_GRACE_MS = 60_000
 """How much longer than its time limit a component is waited for."""
@@ -175,7 +176,7 @@ def _record(run: SequenceRun, outcome: Outcome, now_ms: int) -> Record:
     annotations = [
         Pair("topmost", run.cause is None),
         Pair("path", action.path),
-        Pair("kind", KIND),
+        Pair("kind", SEQUENCE),
         Pair("waitTime", run.started_ms - run.seen_ms),
     ]
     if run.memory_mb:

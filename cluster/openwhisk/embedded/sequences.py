@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.openwhisk.embedded.actions import Action, ActionPatch, CodeAction, check_sizes, merged_annotations
+from cluster.openwhisk.embedded.actions import SEQUENCE, Action, ActionPatch, CodeAction, check_sizes, merged_annotations
 from cluster.openwhisk.embedded.answers import MALFORMED_BODY, rejection
 from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.entity import Name, Pair, parse_name, put_version
 from cluster.openwhisk.embedded.limits import default_limits, patched
 from cluster.openwhisk.embedded.prepared import Prepared, defaults_of, final_keys, merged_arguments, result_arguments
-
-KIND = "sequence"
 
 
 class Sequence(Action, frozen=True, kw_only=True):
@@ -27,7 +25,7 @@ class Sequence(Action, frozen=True, kw_only=True):
         return self._common() | {"exec": {"binary": False}}
 
     def _exec(self, *, code: bool) -> dict[str, Any]:
-        return {"kind": KIND, "components": [f"/{name.path}" for name in self.components]}
+        return {"kind": SEQUENCE, "components": [f"/{name.path}" for name in self.components]}
 
 
 class PreparedSequence:
@@ -66,7 +64,7 @@ def prepare(action: Action, inherited: tuple[Pair, ...] = (), binding: str | Non
 
 def makes_sequence(old: Action | None, patch: ActionPatch) -> bool:
     """Whether a PUT makes a sequence, new or of what was there."""
-    return isinstance(old, Sequence) if patch.exec is None else patch.exec.kind.strip().lower() == KIND
+    return isinstance(old, Sequence) if patch.exec is None else patch.exec.is_sequence
 
 
 def put_sequence(
@@ -88,7 +86,7 @@ def put_sequence(
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
         version=put_version(patch.version, old),
         publish=patch.publish if patch.publish is not None else (old.publish if old else False),
-        annotations=merged_annotations(old, patch, KIND, deletes=False),
+        annotations=merged_annotations(old, patch, SEQUENCE, deletes=False),
         updated=now_ms,
     )
 
