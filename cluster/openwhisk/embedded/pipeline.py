@@ -133,6 +133,8 @@ class Pipeline:
 
     def _place(self, invocation: Invocation) -> None:
         """A slot, at once or after waiting in the buffer."""
+        if self._stopped:
+            return
         need = invocation.prepared.need(invocation.user)
         grant = self._pool.submit(need)
         if grant is not None:
@@ -270,6 +272,8 @@ class Pipeline:
         self._settle()
 
     def _settle(self) -> None:
+        if self._stopped:
+            return
         for invocation, grant in self._pool.settle():
             self._granted(invocation, grant)
 
