@@ -24,11 +24,15 @@ PATIENCE_S = 60
 GATED = """
 import os, time
 def main(args):
+    open(f"{args['gate']}.{os.getpid()}", "w").close()
     while not os.path.exists(args["gate"]):
         time.sleep(0.005)
     return {"pid": os.getpid()}
 """
-"""An action that is done when the file `gate` is there: tests say when, and need no guess of how long anything takes."""
+"""An action that is done when the file `gate` is there: tests say when, and need no guess of how long anything takes.
+
+A file `gate.PID` beside it says that it has begun.
+"""
 
 WHO = "import os\ndef main(args):\n    return {'pid': os.getpid()}\n"
 

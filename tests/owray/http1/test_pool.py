@@ -1,6 +1,7 @@
 """The pool: who gets which connection, and what becomes of those that wait."""
 
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -357,6 +358,25 @@ def test_filling_opens_connections_ahead_of_the_calls(loop_kind):
                 pool.give_back(connection)
             pool.close()
             await until(lambda: not gateway.live)
+
+    run(main(), loop_kind)
+
+
+def test_filling_takes_what_there_is_where_fewer_may_be_opened_than_wanted(loop_kind):
+    async def main():
+        async with Gateway() as gateway:
+
+            async def at_most_seven(number):
+                if number >= 7:
+                    raise OSError(errno.EMFILE, "too many open files")
+                return await connect(asyncio.get_running_loop(), Tcp(gateway.host, gateway.port), number)
+
+            pool = Pool(at_most_seven, max_opening=4)
+            await pool.fill(10)
+            taken = [connection for _ in range(10) if (connection := pool.take())]
+            assert len(taken) == 7
+            for connection in taken:
+                connection.abort()
 
     run(main(), loop_kind)
 
