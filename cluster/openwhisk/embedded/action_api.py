@@ -113,6 +113,7 @@ class ActionApi:
         return json_answer(action.document())
 
     def _made(self, user: User, path: str, old: Action | None, patch: ActionPatch) -> Action:
+        """What a PUT makes. Raises all that its makers raise."""
         namespace, _, name = path.rpartition("/")
         knobs, now_ms = self._knobs, self._clock.controller_ms()
         if not makes_sequence(old, patch):
@@ -157,14 +158,14 @@ class ActionApi:
         return accepted(identifier) if ack is None else finished(identifier, ack, result_only=result_only)
 
     def _started(self, call: Call, callee: Callee, acked: asyncio.Future[Ack | None], *, blocking: bool) -> str:
-        """The id of the activation. Raises the 400s of its arguments, and the 403 of a sequence's component."""
+        """The id of the activation. Raises the 400s of its arguments, and the 403 and 404 of a sequence's components."""
         identifier, always = activation_id(), call.headers.get(EXTRA_LOGGING_HEADER) == "on"
         user, transaction, seen_ms = call.user, call.transaction_id, call.seen_ms
         if isinstance(callee, PreparedSequence):
             self._components.check_called(user, callee.action)
             arguments = callee.arguments(call.body)
-            run = SequenceRun(callee, user, arguments, identifier, transaction, seen_ms, blocking=blocking, always_stored=always)
-            self._sequences.start(run, acked)
+            run = SequenceRun(callee, user, arguments, identifier, transaction, seen_ms, acked, blocking=blocking, always_stored=always)
+            self._sequences.start(run)
         else:
             arguments = callee.arguments(call.body)
             invocation = Invocation(

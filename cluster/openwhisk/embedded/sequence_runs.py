@@ -51,6 +51,8 @@ class SequenceRun:
     activation_id: str
     transaction_id: str
     seen_ms: int
+    acked: asyncio.Future[Ack | None]
+    """As an invocation's."""
     blocking: bool
     always_stored: bool
     cause: str | None = None
@@ -73,11 +75,11 @@ class SequenceRuns:
         self._pipeline = pipeline
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Outcome]] = set()
 
-    def start(self, run: SequenceRun, acked: asyncio.Future[Ack | None]) -> None:
-        """From here on the sequence goes on, whether anybody waits for it or not; `acked` is its end."""
-        task = self._loop.create_task(self._outermost(run, acked))
+    def start(self, run: SequenceRun) -> None:
+        """From here on the sequence goes on, whether anybody waits for it or not."""
+        task = self._loop.create_task(self._carry_out(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -87,12 +89,7 @@ class SequenceRuns:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _outermost(self, run: SequenceRun, acked: asyncio.Future[Ack | None]) -> None:
-        ack = await self._carry_out(run)
-        if not acked.done():
-            acked.set_result(ack)
-
-    async def _carry_out(self, run: SequenceRun) -> Ack:
+    async def _carry_out(self, run: SequenceRun) -> Outcome:
         run.started_ms = self._clock.controller_ms()
         try:
             outcome = await self._called(run)
@@ -103,7 +100,9 @@ class SequenceRuns:
         encoded = encode_record(record)
         path = run.prepared.listed_as(run.user)
         self._pipeline.store(record, outcome.status, encoded, path, blocking=run.blocking, always=run.always_stored)
-        return Ack(outcome, encoded)
+        if not run.acked.done():
+            run.acked.set_result(Ack(outcome, encoded))
+        return outcome
 
     async def _called(self, run: SequenceRun) -> Outcome:
         value = run.arguments
@@ -134,6 +133,7 @@ class SequenceRuns:
             activation_id(),
             run.transaction_id,
             self._clock.controller_ms(),
+            self._loop.create_future(),
             blocking=True,
             always_stored=run.always_stored,
             cause=run.activation_id,
@@ -141,11 +141,11 @@ class SequenceRuns:
             actions=run.actions,
         )
         run.components.append(inner.activation_id)
-        ack = await self._carry_out(inner)
+        outcome = await self._carry_out(inner)
         run.actions = inner.actions
         run.duration_ms += inner.duration_ms
         run.memory_mb = max(run.memory_mb, inner.memory_mb)
-        return ack.outcome
+        return outcome
 
     async def _action(self, run: SequenceRun, prepared: Prepared, arguments: bytes) -> Outcome:
         invocation = self._pipeline.call(

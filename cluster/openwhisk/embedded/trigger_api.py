@@ -11,7 +11,7 @@ import logging
 
 import msgspec
 
-from cluster.openwhisk.embedded.action_api import ActionApi, accepted
+from cluster.openwhisk.embedded.action_api import EXTRA_LOGGING_HEADER, ActionApi, accepted
 from cluster.openwhisk.embedded.answers import JSON, Answer, Refused, encode, json_answer, refusal
 from cluster.openwhisk.embedded.calls import Call, Handler
 from cluster.openwhisk.embedded.clock import Clock
@@ -133,7 +133,8 @@ class TriggerApi:
             logs=[encode(one).decode() for one in fired],
             annotations=[],
         )
-        self._pipeline.store(record, outcome.status, encode_record(record), trigger.listed_as(namespace), blocking=False)
+        path, always = trigger.listed_as(namespace), call.headers.get(EXTRA_LOGGING_HEADER) == "on"
+        self._pipeline.store(record, outcome.status, encode_record(record), path, blocking=False, always=always)
 
     async def _followed(self, call: Call, rule: str, link: Link, arguments: bytes) -> Fired:
         action = link.action

@@ -1,5 +1,7 @@
 """Sequences as the conformance checklist has them."""
 
+import time
+
 from support.api import BASE, WHO, annotation
 
 ADD = "def main(args):\n    return {'n': args.get('n', 0) + 1}\n"
@@ -38,9 +40,12 @@ def test_conformance_29_a_sequence_lasts_as_long_as_its_components_and_names_the
 
 
 def test_conformance_29_a_sequence_takes_one_rate_token(new_platform):
-    with new_platform("bench", invocations_per_minute=4) as api:
-        api.action("one", WHO)
-        put_sequence(api, "three", ["/_/one"] * 3)
-        statuses = [api.invoke("three").status for _ in range(4)]
-        # A minute may end between two of them; then the tokens of the next one have been enough as well.
-        assert statuses == [200] * 4
+    for _ in range(4):
+        with new_platform("bench", invocations_per_minute=2) as api:
+            begun_in = int(time.time()) // 60
+            api.action("one", WHO)
+            put_sequence(api, "three", ["/_/one"] * 3)
+            statuses = [api.invoke("three").status for _ in range(3)]
+            if int(time.time()) // 60 == begun_in:
+                break
+    assert statuses == [200, 200, 429]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -237,6 +238,16 @@ def test_a_final_parameter_of_the_package_may_not_be_given_to_a_sequence(api, na
     assert api.invoke(f"{named('p')}/s", {"free": 2}).result == {"fixed": 1, "free": 2}
 
 
+def test_a_platform_that_is_stopped_ends_its_sequences_without_a_word(new_platform, gate):
+    with new_platform() as api:
+        api.action("gated", GATED)
+        put(api, "inner", ["gated"])
+        put(api, "s", ["inner", "gated"])
+        assert api.invoke("s", {"gate": str(gate)}, "").status == 202
+        log = api.platform.state_dir / "platform.log"
+    assert not re.search("Traceback|never retrieved|destroyed", log.read_text())
+
+
 # --- what takes minutes, or cannot be brought about from outside
 
 
@@ -272,7 +283,7 @@ def run_one(pipeline, *, timeout_ms=60_000):
         runs = SequenceRuns(Components(knobs, Resolver(entities)), pipeline, Clock())
         acked, begun = loop.create_future(), loop.time()
         user = User("guest", "u", "k" * 64)
-        runs.start(SequenceRun(PreparedSequence(sequence), user, b"{}", "5" * 32, "t", 0, blocking=True, always_stored=False), acked)
+        runs.start(SequenceRun(PreparedSequence(sequence), user, b"{}", "5" * 32, "t", 0, acked, blocking=True, always_stored=False))
         return await acked, loop.time() - begun
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
