@@ -1,13 +1,14 @@
 """Sequences beyond the conformance checklist: what may be stored, and how they end."""
 
 import asyncio
+import contextlib
 import json
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
-from support.api import BASE, GATED, annotation, eventually
+from support.api import BASE, GATED, Api, annotation, eventually
 from support.virtual import VirtualLoop
 
 from cluster.openwhisk.embedded.actions import CodeAction, Exec
@@ -236,6 +237,30 @@ def test_a_final_parameter_of_the_package_may_not_be_given_to_a_sequence(api, na
     put(api, f"{named('p')}/s", [named("a")], annotations=[{"key": "final", "value": True}])
     assert api.invoke(f"{named('p')}/s", {"fixed": 2}).status == 400
     assert api.invoke(f"{named('p')}/s", {"free": 2}).result == {"fixed": 1, "free": 2}
+
+
+def test_components_may_be_in_anybodys_public_package(new_platform):
+    with new_platform(namespaces=("guest", "other")) as guest, contextlib.closing(Api(guest.platform, "other")) as other:
+        for package, publish in (("shared", True), ("private", False)):
+            other.request("PUT", f"{BASE}/packages/{package}", {"publish": publish})
+            other.action(f"{package}/a", ADD)
+        put(other, "shared/s", ["shared/a", "shared/a"])
+
+        def stored(*components):
+            body = {"exec": {"kind": "sequence", "components": components}}
+            return guest.request("PUT", f"{BASE}/actions/mine", body, query="overwrite=true").status
+
+        assert stored("/other/private/a") == stored("/other/missing/a") == 403
+        assert stored("/other/shared/missing") == 400
+        assert stored("/other/shared/a", "/other/shared/s") == 200
+        called = guest.invoke("mine")
+        assert called.result == {"n": 3}
+        component = guest.record(called.json["logs"][0])
+        assert (component["namespace"], annotation(component, "path")) == ("guest", "other/shared/a")
+        direct = guest.request("POST", "/api/v1/namespaces/other/actions/shared/s", query="blocking=true")
+        assert (direct.status, direct.json["namespace"], direct.annotation("path")) == (200, "guest", "other/shared/s")
+        other.request("PUT", f"{BASE}/packages/shared", {"publish": False}, query="overwrite=true")
+        assert guest.invoke("mine").status == 403
 
 
 def test_a_platform_that_is_stopped_ends_its_sequences_without_a_word(new_platform, gate):
