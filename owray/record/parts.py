@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Recipe
+from owray.record.durable import sync_folder
 from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, Journal
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_32, PACKED_FIELDS, Outcome
 
@@ -121,15 +122,6 @@ def part_writer(path: Path) -> Iterator[Callable[[Mapping[str, pa.Array], int], 
     finally:
         unfinished.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _parquet_writer(file: Any) -> pq.ParquetWriter:
