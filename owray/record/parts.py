@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from owray.plan.recipe import Recipe
 from owray.record.durable import sync_folder
-from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, Journal
+from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, OTHER_ERROR, Journal
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_32, PACKED_FIELDS, Outcome
 
 Codes = NDArray[np.integer[Any]]
@@ -47,7 +47,7 @@ _ENCODINGS = {field.name: "DELTA_BINARY_PACKED" for field in ARROW_SCHEMA if pa.
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What became of a journal: its part (None where it held no whole block), its rows, and the bytes of its torn end."""
+    """What became of a journal: its part (None where it held no whole block), its rows, and the bytes that were in no whole block."""
 
     path: Path | None
     rows: int
@@ -148,14 +148,29 @@ def _stem(journal: Path) -> str:
 def _read(journal: Journal, size: int) -> tuple[Array, pa.Array]:
     """All packed rows as one array, and all texts. The file's size bounds the rows, so nothing is copied twice."""
     rows = np.empty(size // PACKED_DTYPE.itemsize, PACKED_DTYPE)
-    texts: list[str] = []
+    texts: list[str | None] = []
     count = 0
     for block in journal.blocks():
         found = np.frombuffer(block.rows, PACKED_DTYPE)
         rows[count : count + len(found)] = found
         count += len(found)
+        texts.extend([None] * (block.texts_before - len(texts)))  # they went with a damaged block
         texts.extend(block.texts)
+    _forget_lost_texts(rows[:count], texts)
     return rows[:count], pa.array(texts, pa.string())
+
+
+def _forget_lost_texts(rows: Array, texts: list[str | None]) -> None:
+    """Let no row name a text that is lost: its error is some other one, its container and its extra are unknown."""
+    is_lost = np.array([text is None for text in texts], bool)
+    if not is_lost.any():
+        return
+    if OTHER_ERROR not in texts:
+        texts.append(OTHER_ERROR)
+    for name, instead in (("error", texts.index(OTHER_ERROR)), ("container", NULL_32), ("extra", NULL_32)):
+        codes = rows[name]
+        named = np.flatnonzero(codes != NULL_32)
+        codes[named[is_lost[codes[named]]]] = instead
 
 
 def _write(path: Path, rows: Array, texts: pa.Array, invoker: int, naming: Naming) -> None:

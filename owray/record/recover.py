@@ -53,8 +53,8 @@ class NothingToRecover(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what torn journals held beyond their last whole
-    block; `incomplete_invokers` are those of whose calls some had no row."""
+    """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what journals held in no whole block, torn or
+    damaged; `incomplete_invokers` are those of whose calls some had no row."""
 
     planned: int
     found: int
