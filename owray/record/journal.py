@@ -328,7 +328,9 @@ def _read_header(path: Path, line: bytes) -> Header:
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise JournalError(f"{path} is no journal of owray ({problem})") from problem
     if (version, row) != (JOURNAL_VERSION, ROW.format):
-        raise JournalError(f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})")
+        raise JournalError(
+            f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})"
+        )
     return header
 
 

@@ -10,6 +10,7 @@ level 1 (Arrow's default), statistics only where queries filter by range. Parque
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -84,24 +85,52 @@ class _Names:
         return pa.DictionaryArray.from_arrays(pa.array(self._codes[entries]), self._dictionary)
 
 
+class BeingConverted(OSError):
+    """Another process is at this journal."""
+
+
 def convert(journal: Path, folder: Path, recipe: Recipe) -> Part:
     """Turn a journal into a part in `folder`, then delete the journal. Every row of a whole block is kept.
 
-    Memory is bounded by the journal's own bound: about 140 bytes a row, and one row group of columns. Raises JournalError and OSError;
-    then the journal is still there.
+    Where another process has just done so nothing is left to do. Memory is bounded by the journal's own bound: about 140 bytes a row, and
+    one row group of columns. Raises BeingConverted, JournalError and OSError; then the journal is still there.
     """
-    contents = Journal(journal)
-    rows, texts = _read(contents, journal.stat().st_size)
-    path = folder / f"part-{_stem(journal)}.parquet" if len(rows) and contents.header else None
-    if path and contents.header:
-        _write(path, rows, texts, contents.header.invoker, Naming(recipe))
-    journal.unlink()
+    with _held(journal) as is_there:
+        if not is_there:
+            return Part(None, 0, 0)
+        contents = Journal(journal)
+        rows, texts = _read(contents, journal.stat().st_size)
+        path = folder / f"part-{_stem(journal)}.parquet" if len(rows) and contents.header else None
+        if path and contents.header:
+            _write(path, rows, texts, contents.header.invoker, Naming(recipe))
+        journal.unlink()
     return Part(path, len(rows), contents.left_over_bytes)
 
 
 def convert_closed(journals: Path, folder: Path, recipe: Recipe) -> list[Part]:
     """Convert all closed journals of a folder: what the converter of a node does over and over."""
     return [convert(journal, folder, recipe) for journal in sorted(journals.glob(f"*{CLOSED_SUFFIX}"))]
+
+
+@contextmanager
+def _held(journal: Path) -> Iterator[bool]:
+    """Keep others from converting this journal meanwhile: a scribe and a recovery would write into the same unfinished part.
+
+    Gives False where it is gone. The lock is the kernel's, on the journal itself: it ends with its holder, also by kill -9.
+    """
+    try:
+        descriptor = os.open(journal, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise BeingConverted(f"{journal} is being turned into a part by another process") from held
+        yield os.fstat(descriptor).st_nlink > 0  # else it was converted between the opening and the locking
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

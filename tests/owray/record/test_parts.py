@@ -1,5 +1,6 @@
 """Parts: Parquet that holds what the journal held."""
 
+import fcntl
 from itertools import pairwise
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from support.runs import ManualClock, add, new_run, ok, planned_rows, recipe, re
 
 from owray.record.journal import Header, Recorder
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_8, NULL_16, NULL_32, NULL_64, PACKED_FIELDS, Outcome
-from owray.record.parts import convert, convert_closed
+from owray.record.parts import BeingConverted, Part, convert, convert_closed
 
 HEADER = Header("r", 3, 4, "0")
 NULL = {"q": NULL_64, "i": NULL_32, "h": NULL_16, "b": NULL_8}
@@ -234,6 +235,35 @@ def test_a_failed_conversion_leaves_the_journal_and_no_part(tmp_path):
         convert(journal, folder.calls("0"), recipe())
     assert journal.exists()
     assert not list(folder.calls("0").iterdir())
+
+
+def test_a_journal_that_another_process_converts_is_left_to_it(tmp_path):
+    folder = new_run(tmp_path)
+    record(folder, planned_rows(recipe())).close()
+    (journal,) = folder.journal_files()
+    with journal.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BeingConverted, match=r"invoker-0-0\.journal is being turned into a part"):
+            convert(journal, folder.calls("0"), recipe())
+        assert not folder.parts()
+    assert convert(journal, folder.calls("0"), recipe()).rows == 100
+
+
+def test_a_journal_that_another_process_has_just_converted_is_nothing_to_do(tmp_path, monkeypatch):
+    folder = new_run(tmp_path)
+    record(folder, planned_rows(recipe())).close()
+    (journal,) = folder.journal_files()
+    lock = fcntl.flock
+
+    def after_the_other(descriptor, operation):
+        journal.unlink(missing_ok=True)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", after_the_other)
+    nothing = Part(None, 0, 0)
+    assert convert(journal, folder.calls("0"), recipe()) == nothing  # it went when it was open here already
+    assert convert(journal, folder.calls("0"), recipe()) == nothing  # it was gone before
+    assert not folder.parts()
 
 
 def test_a_large_part_has_row_groups_that_can_be_skipped_by_time(tmp_path):
