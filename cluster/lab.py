@@ -194,9 +194,17 @@ def down(home: Path, name: str, say: Say) -> Leftovers:
 
 
 def abandoned_labs(home: Path) -> list[str]:
-    """Names of borrowed labs whose borrower is gone without having removed them (kill -9)."""
-    states = ((name, read_state(LabFolder(home, name))) for name in lab_names(home) if name.startswith(_BORROWED))
-    return [name for name, state in states if state is not None and state.borrower is not None and not processes.alive(state.borrower)]
+    """Names of borrowed labs whose borrower is gone without having removed them (kill -9), however far they had come."""
+    return [name for name in lab_names(home) if name.startswith(_BORROWED) and _is_abandoned(LabFolder(home, name))]
+
+
+def _is_abandoned(folder: LabFolder) -> bool:
+    state = read_state(folder)
+    if state is not None:
+        return state.borrower is not None and not processes.alive(state.borrower)
+    # Its first state is written before anything is started and before the lock is let go of, so whether that is free has to be seen first.
+    # A state that is there and cannot be read is another version's: its borrower may live.
+    return not _is_locked(folder) and not folder.state.exists() and not processes.of_lab(folder.lab_id)
 
 
 def _lab(folder: LabFolder, state: LabState) -> Lab:
