@@ -68,11 +68,13 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """A service as it is now. `memory_mb` is that of all its processes, containers and workers included."""
+    """A service as it is now. `trouble` says what keeps it from answering as it should, `memory_mb` is that of all its processes,
+    containers and workers included."""
 
     address: str
     alive: bool
     answering: bool
+    trouble: str
     pids: tuple[int, ...]
     processes: int
     memory_mb: float
@@ -162,8 +164,8 @@ def status(home: Path, name: str) -> LabStatus:
         if not found and not folder.path.exists():
             return LabStatus(name, "absent")
         return LabStatus(name, "damaged", (f"its state file is gone; {len(found)} of its processes run",))
-    platform = _part_status(state.platform, folder, "platform", local.platform_lives(state))
-    node = _part_status(state.ray, folder, "ray", local.ray_lives(state))
+    platform = _part_status(state.platform, folder, "platform", local.platform_trouble(folder, state))
+    node = _part_status(state.ray, folder, "ray", local.ray_trouble(state))
     problems = (*_problems("the platform", platform), *_problems("Ray", node))
     return LabStatus(
         name=name,
@@ -226,13 +228,14 @@ def _lab(folder: LabFolder, state: LabState) -> Lab:
     )
 
 
-def _part_status(service: Service | None, folder: LabFolder, part: str, lives: bool) -> PartStatus:
+def _part_status(service: Service | None, folder: LabFolder, part: str, trouble: str) -> PartStatus:
     found = processes.of_lab(folder.lab_id, part)
     recorded = service.processes if service else ()
     return PartStatus(
         address=service.address if service else "",
         alive=bool(recorded) and all(map(processes.alive, recorded)),
-        answering=lives,
+        answering=not trouble,
+        trouble=trouble,
         pids=tuple(process.pid for process in recorded),
         processes=len(found),
         memory_mb=round(processes.memory_mb(found), 1),
@@ -244,7 +247,7 @@ def _problems(what: str, part: PartStatus) -> tuple[str, ...]:
         return (f"{what} was never brought up",)
     if not part.alive:
         return (f"{what} has died",)
-    return () if part.answering else (f"{what} runs but does not answer",)
+    return (f"{what} runs but {part.trouble}",) if part.trouble else ()
 
 
 def _remedy(name: str) -> str:

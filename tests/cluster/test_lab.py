@@ -25,7 +25,7 @@ from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_
 from owray.openwhisk import catalogue
 from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.deploy import deploy
-from owray.openwhisk.target import read_wskprops
+from owray.openwhisk.target import Target, read_wskprops, write_wskprops
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +192,13 @@ def test_what_died_is_said_and_mended_without_touching_what_lives(home):
         mended = up_local(home, "mended", LocalOptions(profile="standalone"), quiet)
         assert mended.ray_pids == made.ray_pids
         assert mended.profile == "standalone", "the platform had to be started anyway"
+
+        write_wskprops(mended.wskprops, Target(mended.api_host, "somebody:else"))
+        now = status(home, "mended")
+        assert (now.condition, now.platform.alive) == ("damaged", True)
+        assert now.problems == ("the platform runs but answers pings only: GET /api/v1/namespaces/_/limits with its own key gives 401",)
+        mended = up_local(home, "mended", LocalOptions(), quiet)
+        assert status(home, "mended").condition == "up"
 
         kill(made.ray_pids[1])
         assert status(home, "mended").problems == ("Ray has died",)
