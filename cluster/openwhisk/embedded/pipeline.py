@@ -38,6 +38,7 @@ from cluster.openwhisk.embedded.invocation import Ack, Invocation, acknowledge
 from cluster.openwhisk.embedded.logs import ContainerLogs
 from cluster.openwhisk.embedded.outcomes import Heard, Outcome, Status, after_init, after_run, defect, no_container
 from cluster.openwhisk.embedded.placing import Placing
+from cluster.openwhisk.embedded.pool import Tally
 from cluster.openwhisk.embedded.prepared import Prepared
 from cluster.openwhisk.embedded.records import Record, encode_record, make_record
 from cluster.openwhisk.embedded.throttles import ConcurrencyThrottle
@@ -74,6 +75,10 @@ class Pipeline:
     def in_flight(self) -> Mapping[str, Invocation]:
         """What was published and is not yet completed, oldest first, by activation id."""
         return self._in_flight
+
+    def census(self) -> dict[str, Tally]:
+        """What the pool has at the moment."""
+        return self._placing.census()
 
     def call(
         self, prepared: Prepared, user: User, arguments: bytes, transaction_id: str, *, cause: str | None = None, blocking: bool = True
