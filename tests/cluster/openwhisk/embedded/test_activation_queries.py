@@ -47,3 +47,14 @@ def test_a_full_listing_holds_the_records_as_they_are(api, name):
         },
         "statusCode": 0,
     }
+
+
+def test_conformance_28_an_action_in_a_package_goes_by_both_names(api, name):
+    code = "def main(args):\n    return {}\n"
+    assert api.request("PUT", f"{BASE}/packages/{name}p", {}).status == 200
+    calls = {}
+    for path in (name, f"{name}p/{name}"):
+        api.action(path, code)
+        calls[path] = api.invoke(path).json["activationId"]
+    for path, activation in calls.items():
+        assert [entry["activationId"] for entry in api.request("GET", ACTIVATIONS, query=f"name={path}").json] == [activation]
