@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from cluster.openwhisk.embedded.answers import Refused, rejection
+from cluster.openwhisk.embedded.entity import Entity
 
 Query = Mapping[str, str]
 
@@ -30,8 +31,14 @@ class Page(NamedTuple):
             raise malformed("limit", f"The value '{limit}' is not in the range of 0 to {MAX_LIMIT} for {collection}.")
         skip = integer(query, "skip", 0, collection)
         if skip < 0:
-            raise malformed("skip", f"The value '{skip}' is not in the range of 0 to {2**31 - 1} for {collection}.")
+            raise malformed("skip", f"The value '{skip}' is not greater than or equal to 0 for {collection}.")
         return cls(limit or MAX_LIMIT, skip, boolean(query, "count", default=False))
+
+    def of_entities(self, collection: str, found: Sequence[Entity]) -> Any:
+        """The body of a listing: summaries, or how many there are after those skipped."""
+        if self.only_count:
+            return {collection: max(0, len(found) - self.skip)}
+        return [entity.summary() for entity in found[self.skip : self.skip + self.limit]]
 
 
 def boolean(query: Query, name: str, *, default: bool) -> bool:
@@ -62,7 +69,7 @@ def instant_ms(query: Query, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise malformed(name, f"The value '{text}' is not a number of epoch seconds.")
+        raise malformed(name, f"Parameter is not a valid value for epoch seconds: {text}")
     return int(text)
 
 
