@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 LogStore = Literal["docker-cli", "file", "driver"]
 """`docker-cli`: collected after every activation, as standalone does. `file`: with stream names and a limit, as a cluster does. `driver`:
@@ -142,6 +142,10 @@ class Knobs:
     """Own addition: records beyond this are dropped, oldest first."""
 
     def __post_init__(self) -> None:
+        if self.memory_limit not in get_args(MemoryLimit):
+            raise ConfigError(_unknown("memory_limit", self.memory_limit, dict.fromkeys(get_args(MemoryLimit))))
+        if self.oom_wait_ms < 0:
+            raise ConfigError(f"oom_wait_ms is {self.oom_wait_ms}; take 0 to wait for nothing")
         if self.user_memory_mb < self.memory_mb.greatest:
             raise ConfigError(
                 f"user_memory_mb is {self.user_memory_mb}, but an action may ask for {self.memory_mb.greatest} MB and would wait for ever; "

@@ -60,6 +60,15 @@ class Hierarchy:
         """The file with a line `oom_kill <count>`."""
         return "memory.oom_control" if self.way == "cgroup v1" else "memory.events"
 
+    @property
+    def door(self) -> str:
+        """The file into which a process writes 0 to join.
+
+        In the first kind a thread can join by itself, for which the kernel does not stop all forks: that takes 0.5 ms, and a whole
+        process 5 to 8 where none has joined for a while. A container has one thread when it joins.
+        """
+        return "tasks" if self.way == "cgroup v1" else "cgroup.procs"
+
     def settings(self, limit_bytes: int) -> tuple[tuple[str, str], ...]:
         """Files and what is written to them, in this order; the first is the limit, the others need not be there."""
         if self.way == "cgroup v1":
@@ -73,6 +82,7 @@ class Group:
     def __init__(self, hierarchy: Hierarchy, path: Path, memory_mb: int) -> None:
         """Sets the limit of a folder that is there. Raises OSError."""
         self.path = path
+        self.door = path / hierarchy.door
         self.memory_mb = memory_mb
         self._counter = path / hierarchy.counter
         limit, *others = hierarchy.settings(memory_mb * MIB)
@@ -89,7 +99,11 @@ class Group:
 
     def exhausted(self) -> bool:
         """Whether the kernel has killed for memory since `begin`."""
-        return self._kills() > self._kills_before
+        try:
+            return self._kills() > self._kills_before
+        except OSError:  # somebody removed the group, which is no reason to lose what hears of ends
+            _log.exception("whether memory was exhausted cannot be told")
+            return False
 
     def _kills(self) -> int:
         """Raises OSError where the kernel does not count them."""
@@ -111,7 +125,7 @@ class Bound:
 
     def order(self) -> dict[str, str | int | None]:
         """As the zygote is told."""
-        return {"cgroup": str(self.group.path) if self.group else None, "data_bytes": self.data_bytes}
+        return {"cgroup": str(self.group.door) if self.group else None, "data_bytes": self.data_bytes}
 
     @property
     def shown_by_status(self) -> bool:
@@ -141,7 +155,7 @@ class Groups:
             if hierarchy.way == "cgroup v2":
                 (folder / "cgroup.subtree_control").write_text("+memory")
             group = self.take(1024)
-            subprocess.run(["/bin/sh", "-c", 'echo $$ > "$0"', group.path / "cgroup.procs"], check=True, capture_output=True, timeout=10)
+            subprocess.run(["/bin/sh", "-c", 'echo 0 > "$0"', group.door], check=True, capture_output=True, timeout=10)
             self.give_back(group)
         except (OSError, subprocess.SubprocessError) as error:
             remove_tree(folder)
@@ -230,7 +244,7 @@ def hierarchies(own: str, mounts: str) -> Iterator[Hierarchy]:
     for line in mounts.splitlines():
         mount, _, source = line.partition(" - ")
         root, point = mount.split()[3:5]
-        kind, _, options = source.split()[:3]
+        kind, *_, options = source.split()
         if kind == "cgroup2" and "" in paths:
             here = _inside(Path(point), root, paths[""])
             parent = here and _handing_on(Path(point), here)
@@ -270,6 +284,8 @@ def remove_tree(folder: Path) -> None:
 
 def _places(state_dir: Path) -> Iterator[tuple[Hierarchy, Path]]:
     """Where this process might make the groups of a platform."""
+    if not Path("/proc/self/cgroup").exists():  # a kernel without them
+        return
     for hierarchy in hierarchies(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()):
         yield hierarchy, hierarchy.parent / _name(state_dir)
 
@@ -309,5 +325,5 @@ def _members(folder: Path) -> list[int]:
 
 def _kill_members(folder: Path) -> None:
     for pid in _members(folder):
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

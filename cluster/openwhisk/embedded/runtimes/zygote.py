@@ -268,8 +268,8 @@ def _set_up(order: dict[str, Any], listener: int) -> None:
     os.environ.update(order["environment"])
     memory = order["memory"]
     if memory["cgroup"]:
-        with open(f"{memory['cgroup']}/cgroup.procs", "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write("0")  # whoever writes it
+        with open(memory["cgroup"], "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write("0")  # whoever writes it joins
     if memory["data_bytes"]:
         resource.setrlimit(resource.RLIMIT_DATA, (memory["data_bytes"], memory["data_bytes"]))
 
