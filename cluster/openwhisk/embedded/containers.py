@@ -37,6 +37,9 @@ _HEAD = b"POST %b HTTP/1.1\r\nHost: container\r\nContent-Type: application/json\
 SPARES = 16
 """As many as there are places for OpenWhisk's smallest containers in the memory of its charts: 2048 MB by 128 MB."""
 
+RESUME_TIMEOUT_S = 10.0
+"""As long as a `docker unpause` may take; then the container is given up, and its call finds another."""
+
 LONGEST_TURN_S = 0.05
 """A container that takes longer to initialise waits for something else than its core, and others need not wait for it."""
 
@@ -105,6 +108,7 @@ class Container:
         self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._call: _Call | None = None
+        self._resuming: tuple[asyncio.TimerHandle, Callable[[], None]] | None = None
 
     @property
     def alive(self) -> bool:
@@ -124,10 +128,22 @@ class Container:
         self._call = None
         self._turn.end()
 
+    def resuming(self, then: Callable[[], None]) -> None:
+        """`then` is called when it has been `resumed`, or was closed before that: by its end or because it took too long."""
+        self._resuming = self._loop.call_later(RESUME_TIMEOUT_S, self.close), then
+
+    def resumed(self) -> None:
+        """It runs again."""
+        if self._resuming is not None:
+            (timer, then), self._resuming = self._resuming, None
+            timer.cancel()
+            then()
+
     def close(self, ending: Ending = Ending.BROKEN) -> None:
         """Speak to it no more. A call under way ends so, even if something that it left behind holds the connection open."""
         self._connection.abort()
         self._turn.end()
+        self.resumed()
         if self._call is not None:
             self._call.end(ending)
         if self.logs is not None:
@@ -158,7 +174,7 @@ class Containers:
     def __init__(self, folder: Path, knobs: Knobs, cores: Sequence[int]) -> None:
         self._folder = folder
         self._knobs = knobs
-        self._spawner = Spawner(cores, self._ended)
+        self._spawner = Spawner(cores, self._ended, self._resumed)
         self._starts = asyncio.Semaphore(knobs.parallel_starts)
         self._cores = asyncio.Semaphore(len(cores))
         self._running: dict[int, Container] = {}
@@ -190,19 +206,22 @@ class Containers:
     async def start(self, number: int, kind: Kind, memory_mb: int) -> Container:
         """A process that listens, and a connection to it. Raises CannotStart."""
         async with self._starts:
-            if self._knobs.container_start_delay_ms:
-                await asyncio.sleep(self._knobs.container_start_delay_ms / 1000)
-            await self._cores.acquire()
-            turn = _Turn(self._cores)
+            turn: _Turn | None = None
             logs: ContainerLogs | None = None
             try:
-                folder = self._make_folder(number)
-                logs = self._open_logs(folder)
-                process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
-                connection = await self._connect(number)
-            except (SpawnError, OSError) as error:
+                async with asyncio.timeout(self._knobs.start_timeout_ms / 1000):
+                    if self._knobs.container_start_delay_ms:
+                        await asyncio.sleep(self._knobs.container_start_delay_ms / 1000)
+                    await self._cores.acquire()
+                    turn = _Turn(self._cores)
+                    folder = self._make_folder(number)
+                    logs = self._open_logs(folder)
+                    process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
+                    connection = await self._connect(number)
+            except (SpawnError, OSError) as error:  # a time-out is an OSError as well
                 _log.exception("container %d could not be started", number)
-                turn.end()
+                if turn is not None:
+                    turn.end()
                 if logs is not None:
                     logs.close()
                 self._spawner.kill(number)
@@ -211,6 +230,15 @@ class Containers:
         container = Container(number, process_id, connection, logs, turn)
         self._running[number] = container
         return container
+
+    def pause(self, number: int) -> None:
+        """Its processes stop until `resume`."""
+        self._spawner.pause(number)
+
+    def resume(self, number: int, then: Callable[[], None]) -> None:
+        """`then` is called when it can be spoken to, or cannot be any more."""
+        self._running[number].resuming(then)
+        self._spawner.resume(number)
 
     def prepare(self) -> None:
         """Have spares for what may start next; to be called when nothing else wants the cores."""
@@ -252,6 +280,11 @@ class Containers:
         # By the descriptor of the folder: a socket's path may have 107 bytes only, and the state folder may lie deep.
         path = Path(f"/proc/self/fd/{self._folder_descriptor}/{number}/s")
         return await connect(asyncio.get_running_loop(), Unix(path), number)
+
+    def _resumed(self, number: int) -> None:
+        container = self._running.get(number)
+        if container is not None:
+            container.resumed()
 
     def _ended(self, number: int) -> None:
         container = self._running.pop(number, None)
