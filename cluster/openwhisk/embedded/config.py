@@ -154,6 +154,9 @@ class Knobs:
                 f"user_memory_mb is {self.user_memory_mb}, but an action may ask for {self.memory_mb.greatest} MB and would wait for ever; "
                 f"set user_memory_mb to at least {self.memory_mb.greatest}"
             )
+        lines = [(cell.family, cell.memory_mb) for cell in self.stem_cells]
+        if len(set(lines)) < len(lines):
+            raise ConfigError("stem_cells has two lines of one family and memory; make one of them, with their counts added up")
         stems_mb = sum(cell.count * cell.memory_mb for cell in self.stem_cells)
         if self.user_memory_mb < stems_mb + self.memory_mb.greatest:
             raise ConfigError(

@@ -275,14 +275,15 @@ class Pool(Generic[Ticket]):
             slot = line.take()
             slot.need, slot.used, slot.state = need, next(self._uses), "busy"
             return Grant(slot, "prewarmed", replacement=next(iter(self.prewarm([line])), None))
-        evicted: tuple[Slot, ...] | None = None
-        if not self._has_room(need):
-            if not self._ready.count:
-                return None
-            evicted = self._make_room(need.memory_mb)
+        room = self._has_room(need)
+        if not room and not self._ready.count:
+            return None
         if line is not None:
             line.cold_starts += 1
-        return Grant(self._new(need), "cold") if evicted is None else Grant(self._new(need), "recreated", evicted)
+        if room:
+            return Grant(self._new(need), "cold")
+        evicted = self._make_room(need.memory_mb)
+        return Grant(self._new(need), "recreated", evicted)
 
     def _has_room(self, need: Need) -> bool:
         return self._reserved_mb + need.memory_mb <= self._user_memory_mb

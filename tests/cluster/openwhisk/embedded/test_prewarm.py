@@ -115,6 +115,12 @@ def test_stem_cells_that_leave_no_room_for_an_action_are_refused():
     assert Knobs(user_memory_mb=512, stem_cells=())
 
 
+def test_there_is_one_line_of_a_family_and_a_memory():
+    with pytest.raises(ConfigError, match="two lines of one family and memory"):
+        Knobs(user_memory_mb=4096, stem_cells=(SHIPPED, SHIPPED))
+    assert Knobs(user_memory_mb=4096, stem_cells=(SHIPPED, StemCell("nodejs", 2, 512)))
+
+
 @pytest.mark.parametrize("name", ["pause_grace_ms", "idle_container_ms", "prewarm_upkeep_ms", "start_timeout_ms"])
 def test_times_are_more_than_nothing(name):
     with pytest.raises(ConfigError, match=f"{name} is 0"):
