@@ -70,6 +70,11 @@ class StemCell:
     threshold: int = 1
     increment: int = 1
 
+    def __post_init__(self) -> None:
+        counts = (self.count, self.least, self.increment, self.ttl_ms, self.most - self.least)
+        if min(counts) < 0 or min(self.threshold, self.memory_mb) < 1:
+            raise ConfigError(f"{self} cannot be: threshold and memory_mb are 1 at least, the others 0, and least is not above most")
+
 
 PUBLIC_SYSTEM = User(
     "whisk.system",
@@ -121,6 +126,8 @@ class Knobs:
     idle_container_ms: int = 600_000
     """Counted from the pause: then a container that nobody used is removed."""
     stem_cells: tuple[StemCell, ...] = (StemCell("nodejs", 2, 256),)
+    prewarm_upkeep_ms: int = 600_000
+    """How often stem cells that nobody used are replaced by as many as cold starts ask for."""
     warm_choice: WarmChoice = "arbitrary"
     memory_limit: MemoryLimit = "auto"
     oom_wait_ms: int = 2_000
@@ -151,6 +158,19 @@ class Knobs:
                 f"user_memory_mb is {self.user_memory_mb}, but an action may ask for {self.memory_mb.greatest} MB and would wait for ever; "
                 f"set user_memory_mb to at least {self.memory_mb.greatest}"
             )
+        lines = [(cell.family, cell.memory_mb) for cell in self.stem_cells]
+        if len(set(lines)) < len(lines):
+            raise ConfigError("stem_cells has two lines of one family and memory; make one of them, with their counts added up")
+        stems_mb = sum(cell.count * cell.memory_mb for cell in self.stem_cells)
+        if self.user_memory_mb < stems_mb + self.memory_mb.greatest:
+            raise ConfigError(
+                f"user_memory_mb is {self.user_memory_mb}, of which stem cells take {stems_mb} for good, but an action may ask for "
+                f"{self.memory_mb.greatest} MB and would wait for ever; set user_memory_mb to at least "
+                f"{stems_mb + self.memory_mb.greatest}, or have fewer stem_cells"
+            )
+        for name in ("pause_grace_ms", "idle_container_ms", "prewarm_upkeep_ms", "start_timeout_ms"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it is a time in milliseconds, more than 0")
 
 
 PROFILES: Mapping[str, Knobs] = MappingProxyType(

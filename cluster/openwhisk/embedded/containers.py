@@ -41,6 +41,9 @@ SPARES = 16
 END_WAIT_S = 1.0
 """How long after its connection a container's process may be heard to have ended; it is a matter of milliseconds."""
 
+RESUME_TIMEOUT_S = 10.0
+"""As long as a `docker unpause` may take; then the container is given up, and its call finds another."""
+
 LONGEST_TURN_S = 0.05
 """A container that takes longer to initialise waits for something else than its core, and others need not wait for it."""
 
@@ -112,6 +115,7 @@ class Container:
         self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._call: _Call | None = None
+        self._resuming: tuple[asyncio.TimerHandle, Callable[[], None]] | None = None
 
     @property
     def alive(self) -> bool:
@@ -148,10 +152,22 @@ class Container:
         self._call = None
         self._turn.end()
 
+    def resuming(self, then: Callable[[], None]) -> None:
+        """`then` is called when it has been `resumed`, or was closed before that: by its end or because it took too long."""
+        self._resuming = self._loop.call_later(RESUME_TIMEOUT_S, self.close), then
+
+    def resumed(self) -> None:
+        """It runs again."""
+        if self._resuming is not None:
+            (timer, then), self._resuming = self._resuming, None
+            timer.cancel()
+            then()
+
     def close(self, ending: Ending = Ending.BROKEN) -> None:
         """Speak to it no more. A call under way ends so, even if something that it left behind holds the connection open."""
         self._connection.abort()
         self._turn.end()
+        self.resumed()
         if self._call is not None:
             self._call.end(ending)
         if self.logs is not None:
@@ -192,7 +208,7 @@ class Containers:
         self._knobs = knobs
         self._memory = memory
         self._bounds: dict[int, Bound] = {}
-        self._spawner = Spawner(cores, self._ended)
+        self._spawner = Spawner(cores, self._ended, self._resumed)
         self._starts = asyncio.Semaphore(knobs.parallel_starts)
         self._cores = asyncio.Semaphore(len(cores))
         self._running: dict[int, Container] = {}
@@ -225,28 +241,41 @@ class Containers:
     async def start(self, number: int, kind: Kind, memory_mb: int) -> Container:
         """A process that listens, and a connection to it. Raises CannotStart."""
         async with self._starts:
-            if self._knobs.container_start_delay_ms:
-                await asyncio.sleep(self._knobs.container_start_delay_ms / 1000)
-            await self._cores.acquire()
-            turn = _Turn(self._cores)
+            turn: _Turn | None = None
             logs: ContainerLogs | None = None
             try:
-                folder = self._make_folder(number)
-                logs = self._open_logs(folder)
-                process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
-                connection = await self._connect(number)
-            except (SpawnError, OSError) as error:
+                async with asyncio.timeout(self._knobs.start_timeout_ms / 1000):
+                    if self._knobs.container_start_delay_ms:
+                        await asyncio.sleep(self._knobs.container_start_delay_ms / 1000)
+                    await self._cores.acquire()
+                    turn = _Turn(self._cores)
+                    folder = self._make_folder(number)
+                    logs = self._open_logs(folder)
+                    bound = self._bounds[number] = self._memory.take(memory_mb, node=kind.family == "nodejs")
+                    process_id = await self._spawn(number, folder, kind, memory_mb, bound, logs=logs is not None)
+                    connection = await self._connect(number)
+            except (SpawnError, OSError) as error:  # a time-out is an OSError as well
                 _log.exception("container %d could not be started", number)
-                turn.end()
+                if turn is not None:
+                    turn.end()
                 if logs is not None:
                     logs.close()
                 self._spawner.kill(number)
                 self._remove_folder(number)
                 raise CannotStart(str(error)) from error
         connection.keep = self._knobs.result_bytes
-        container = Container(number, process_id, connection, logs, turn, self._bounds[number])
+        container = Container(number, process_id, connection, logs, turn, bound)
         self._running[number] = container
         return container
+
+    def pause(self, number: int) -> None:
+        """Its processes stop until `resume`."""
+        self._spawner.pause(number)
+
+    def resume(self, number: int, then: Callable[[], None]) -> None:
+        """`then` is called when it can be spoken to, or cannot be any more."""
+        self._running[number].resuming(then)
+        self._spawner.resume(number)
 
     def prepare(self) -> None:
         """Have spares for what may start next; to be called when nothing else wants the cores."""
@@ -277,9 +306,8 @@ class Containers:
             directory.mkdir(mode=0o700)
         return folder
 
-    async def _spawn(self, number: int, folder: Path, kind: Kind, memory_mb: int, *, logs: bool) -> int:
+    async def _spawn(self, number: int, folder: Path, kind: Kind, memory_mb: int, bound: Bound, *, logs: bool) -> int:
         environment = self.environment | {"HOME": str(folder / "work"), "TMPDIR": str(folder / "tmp"), "__OW_ALLOW_CONCURRENT": "false"}
-        bound = self._bounds[number] = self._memory.take(memory_mb, node=kind.family == "nodejs")
         try:
             return await self._spawner.spawn(
                 number,
@@ -303,6 +331,11 @@ class Containers:
         # By the descriptor of the folder: a socket's path may have 107 bytes only, and the state folder may lie deep.
         path = Path(f"/proc/self/fd/{self._folder_descriptor}/{number}/s")
         return await connect(asyncio.get_running_loop(), Unix(path), number)
+
+    def _resumed(self, number: int) -> None:
+        container = self._running.get(number)
+        if container is not None:
+            container.resumed()
 
     def _ended(self, number: int, status: int) -> None:
         container = self._running.pop(number, None)

@@ -35,6 +35,7 @@ from cluster.openwhisk.embedded.containers import Container, Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.ids import activation_id
 from cluster.openwhisk.embedded.invocation import Ack, Invocation, acknowledge
+from cluster.openwhisk.embedded.kinds import Kinds
 from cluster.openwhisk.embedded.logs import ContainerLogs
 from cluster.openwhisk.embedded.outcomes import Ending, Heard, Outcome, Status, after_init, after_run, defect, no_container, out_of_memory
 from cluster.openwhisk.embedded.placing import Placing
@@ -79,6 +80,10 @@ class Pipeline:
     def census(self) -> dict[str, Tally]:
         """What the pool has at the moment."""
         return self._placing.census()
+
+    def begin(self, kinds: Kinds) -> None:
+        """Containers can be started."""
+        self._placing.begin(kinds)
 
     def call(
         self,

@@ -41,7 +41,8 @@ class Prepared:
         """What the pool is to find for a call of this user; the same object each time."""
         need = self._needs.get(user.namespace)
         if need is None:
-            need = self._needs[user.namespace] = Need((user.namespace, self.identity), self.action.limits.memory)
+            action = self.action
+            need = self._needs[user.namespace] = Need((user.namespace, self.identity), action.limits.memory, action.runtime.name)
         return need
 
     def listed_as(self, user: User) -> str:

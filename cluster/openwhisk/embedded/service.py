@@ -113,6 +113,7 @@ class Platform:
         host, port = self._runner.addresses[0][:2]
         self._front.hosts = _own_hosts(config.host, port)
         self._containers.environment = _environment(config.host, port)
+        self._pipeline.begin(self._kinds)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

@@ -1,4 +1,4 @@
-"""The platform's side of the zygote: ask for a process, have one ended, hear of its end.
+"""The platform's side of the zygote: ask for a process, have one paused, resumed or ended, hear of its end.
 
 If the zygote itself ends, all its containers end with it; that is logged, whatever it left is killed, and another one is started.
 """
@@ -39,11 +39,13 @@ class SpawnError(Exception):
 
 
 class Spawner:
-    """`on_ended(number, status)` is called on the loop for each process that has ended and was reaped; a signal is a negative status."""
+    """`on_ended(number, status)` is called on the loop for each process that has ended and was reaped (the status is negative for a
+    signal), `on_resumed` for each that runs again."""
 
-    def __init__(self, cores: Sequence[int], on_ended: Callable[[int, int], None]) -> None:
+    def __init__(self, cores: Sequence[int], on_ended: Callable[[int, int], None], on_resumed: Callable[[int], None]) -> None:
         self._cores = cores
         self._on_ended = on_ended
+        self._on_resumed = on_resumed
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -105,6 +107,14 @@ class Spawner:
         if number in self._running:
             self._order({"kill": number})
 
+    def pause(self, number: int) -> None:
+        """Stop the container's processes until `resume`; they keep their memory."""
+        self._order({"pause": number})
+
+    def resume(self, number: int) -> None:
+        """Have them run again; `on_resumed` follows, or `on_ended`."""
+        self._order({"resume": number})
+
     def prepare_spares(self, count: int) -> None:
         """Have so many forks ready for containers to come; to be called when nothing else wants the cores."""
         self._order({"spares": count})
@@ -148,6 +158,9 @@ class Spawner:
         if "ended" in event:
             self._running.discard(event["ended"])
             self._on_ended(event["ended"], event["status"])
+            return
+        if "resumed" in event:
+            self._on_resumed(event["resumed"])
             return
         number = event["started"] if "started" in event else event["failed"]
         if "started" in event:

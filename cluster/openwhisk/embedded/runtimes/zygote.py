@@ -16,7 +16,12 @@ Orders come over a socket, one JSON object a line, and events go back the same w
                                                                                             {"started": 7, "pid": 4711}
                                                                                             {"failed": 7, "error": "..."}
     {"kill": 7}                                                                             {"ended": 7, "status": -9}
+    {"pause": 7}
+    {"resume": 7}                                                                           {"resumed": 7}
     {"spares": 16}
+
+They are obeyed in their order, so nobody needs to hear when a container has been paused: it can be resumed at any time after. A pause
+stops the container's process group (SIGSTOP), as docker's does the cgroup; what has left the group runs on.
 
 How nothing is left behind:
   - a container leads its own process group; whatever ends it, the rest of the group is killed before its leader is reaped, while
@@ -139,9 +144,20 @@ class Zygote:
                 self._start(order)
             elif "spares" in order:
                 self._have_spares(order["spares"])
+            elif "pause" in order:
+                self._signal(order["pause"], signal.SIGSTOP)
+            elif "resume" in order:
+                self._signal(order["resume"], signal.SIGCONT)
+                self._say({"resumed": order["resume"]})
             elif order["kill"] in self._pids:
                 _kill(self._pids[order["kill"]])
         return bool(data)
+
+    def _signal(self, number: int, what: signal.Signals) -> None:
+        """To the group of a container. Of one that has ended, the platform hears anyway."""
+        if number in self._pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pids[number], what)
 
     def _have_spares(self, count: int) -> None:
         """Fork what is missing; a machine that has no room for another process now may have it when one is needed."""

@@ -112,6 +112,24 @@ def test_an_archive_finds_its_own_module_before_one_that_is_loaded_ahead(api, na
     assert api.invoke(name).result == {"mine": "yes", "digits": "0123456789"}
 
 
+def test_a_container_that_takes_too_long_to_start_fails_its_call_and_costs_no_memory(new_platform, name):
+    with new_platform(user_memory_mb=512, start_timeout_ms=1000) as api:
+        api.action(name, WHO, limits={"memory": 512})
+        zygote = _zygote(api)
+        eventually(lambda: len(zygote.children()) == SPARES)
+        zygote.suspend()
+        try:
+            reply = api.invoke(name)
+        finally:
+            zygote.resume()
+        assert reply.status == 500
+        assert reply.json["response"]["status"] == "whisk internal error"
+        assert reply.result == {"error": "Failed to provision resources to run the action."}
+        assert api.record(reply.json["activationId"])["response"] == reply.json["response"]
+        assert api.invoke(name).status == 200
+        eventually(lambda: len(list((api.platform.state_dir / "containers").iterdir())) == 1)
+
+
 def _below(api, pids):
     containers = [psutil.Process(pid) for pid in pids]
     zygote = containers[0].parent()

@@ -200,6 +200,14 @@ def test_why_an_action_did_not_load_stands_in_its_logs(runtime, code, detail):
     assert text.endswith("XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n")
 
 
+def test_why_an_action_did_not_load_stands_in_its_record(file_logs, name):
+    file_logs.action(name, "import a_module_that_is_not_there\n")
+    reply = file_logs.invoke(name)
+    assert reply.result == CANNOT_START
+    logs = file_logs.record(reply.json["activationId"])["logs"]
+    assert any("stderr: ModuleNotFoundError: No module named 'a_module_that_is_not_there'" in line for line in logs)
+
+
 def test_arguments_arrive_as_they_are_an_empty_array_among_them(runtime):
     post, _ = runtime
     assert post("/init", {"value": {"code": "def main(args):\n    return [args, type(args).__name__]\n"}})[0] == 200
