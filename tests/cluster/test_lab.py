@@ -238,7 +238,7 @@ def test_a_stranger_that_has_a_recorded_pid_now_is_spared(tmp_path):
     with subprocess.Popen(["sleep", "600"]) as stranger:
         now = processes.mark(stranger.pid, "platform")
         earlier = dataclasses.replace(now, started_ticks=now.started_ticks - 1)
-        state = LabState(folder.lab_id, "local", "2026-01-01T00:00:00+00:00", boot_id(), "bench", None, divide([0, 1]), "")
+        state = LabState(folder.lab_id, "local", "2026-01-01T00:00:00+00:00", boot_id(), "bench", divide([0, 1]), "")
         Journal(folder.state, state).record(platform=Service("ready", (earlier,), "127.0.0.1:1"))
         assert status(tmp_path, "local").condition == "damaged"
         assert not down(tmp_path, "local", quiet)
@@ -312,7 +312,7 @@ def test_a_lab_whose_borrower_was_killed_is_known_as_abandoned(tmp_path):
 
 def test_what_the_platform_cannot_have_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(LabError, match="user_memory_mb is 100"):
-        up_local(tmp_path, "local", LocalOptions(user_memory_mb=100), quiet)
+        up_local(tmp_path, "local", LocalOptions(overrides={"user_memory_mb": 100}), quiet)
     with pytest.raises(LabError, match="no profile named 'benhc'"):
         up_local(tmp_path, "local", LocalOptions(profile="benhc"), quiet)
     assert status(tmp_path, "local").condition == "absent"

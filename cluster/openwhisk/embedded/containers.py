@@ -226,6 +226,11 @@ class Containers:
         """The container of that number, if its process still runs."""
         return self._running.get(number)
 
+    @property
+    def zygotes_lost(self) -> int:
+        """How many servers that fork containers have ended by themselves; all of their containers went with each."""
+        return max(0, self._spawner.starts - 1)
+
     def _make_folder(self, number: int) -> Path:
         folder = self._folder / str(number)
         for directory in (folder, folder / "work", folder / "tmp"):
