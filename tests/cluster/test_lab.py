@@ -16,7 +16,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.api import WHO, Api, eventually
 from support.labs import listening, quiet, running_lab, traces
+from support.platform import RunningPlatform
 
 from cluster import processes
 from cluster.cores import divide
@@ -166,6 +168,23 @@ def test_status_of_a_lab_that_is_up(lab):
     assert find(lab.home, lab.name) == lab
 
 
+def test_a_container_and_a_fork_server_that_were_killed_are_told_of_and_the_lab_stays_up(lab):
+    with contextlib.closing(Api(RunningPlatform(read_wskprops(lab.wskprops), lab.platform_pids[0], lab.logs))) as api:
+        api.action("who", WHO)
+        assert status(lab.home, lab.name).incidents == ()
+        container = api.invoke("who").result["pid"]
+        fork_server = psutil.Process(container).ppid()
+        kill(container)
+        eventually(lambda: status(lab.home, lab.name).incidents == ("1 idle container ended without being told to",))
+        assert api.invoke("who").cold
+        kill(fork_server)
+        told = "the server that forks containers ended once and was started again"
+        eventually(lambda: told in status(lab.home, lab.name).incidents)
+        assert eventually(lambda: reply if (reply := api.invoke("who")).status == 200 else None).cold
+    now = status(lab.home, lab.name)
+    assert (now.condition, now.problems) == ("up", ())
+
+
 def test_a_lab_that_is_up_is_lent_and_left_up(lab):
     with lend(lab.home, lab.name, LocalOptions(), quiet) as lent:
         assert lent == lab
@@ -217,6 +236,21 @@ def test_down_leaves_nothing_after_a_part_was_killed(home, victims):
         assert not down(home, "killed", quiet)
         assert held.left() == []
         assert status(home, "killed").condition == "absent"
+
+
+def test_a_lab_of_which_everything_was_killed_is_said_to_be_dead_and_comes_up_again_as_it_was(home):
+    asked = LocalOptions(profile="standalone", overrides={"log_delay_ms": 5})
+    with running_lab(home, "fallen", asked) as made:
+        call_noop(made)
+        kill(*(mark.pid for mark in marks_of(made)))
+        now = status(home, "fallen")
+        assert (now.condition, now.problems) == ("damaged", ("the platform has died", "Ray has died"))
+        again = up_local(home, "fallen", LocalOptions(), quiet)
+        assert call_noop(again)
+        now = status(home, "fallen")
+        assert (now.condition, now.profile, now.overrides) == ("up", "standalone", {"log_delay_ms": 5})
+        held = traces(home, "fallen")
+    assert held.left() == []
 
 
 def test_down_finds_everything_when_the_folder_was_deleted(home):

@@ -137,7 +137,8 @@ class Container:
             self._loop.call_soon(then, Ending.BROKEN)
             return
         call = self._call = _Call(self, then)
-        call.timer = self._loop.call_later(limit_ms / 1000, call.end, Ending.OUT_OF_TIME)
+        # One more: uvloop's timers count whole milliseconds from the last one, and no record may show less than the limit.
+        call.timer = self._loop.call_later((limit_ms + 1) / 1000, call.end, Ending.OUT_OF_TIME)
         self._connection.send(_HEAD % (path, len(body), body), call)
 
 

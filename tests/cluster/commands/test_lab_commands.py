@@ -114,6 +114,12 @@ def test_status_of_nothing_says_how_to_make_a_lab(owray):
     assert owray("status", "--json").stdout == "[]\n"
 
 
+def test_what_the_platform_has_outlived_is_shown():
+    part = labs.PartStatus("127.0.0.1:1", alive=True, answering=True, pids=(1,), processes=1, memory_mb=1.0)
+    outlived = labs.LabStatus("local", "up", incidents=("2 idle containers ended without being told to",), profile="bench", platform=part)
+    assert "\n  incident  2 idle containers ended without being told to\n" in f"{status._text(outlived)}\n"
+
+
 def test_a_damaged_lab_is_shown_with_its_remedy_and_an_exit_code(owray, tmp_path):
     LabFolder(tmp_path / "home", "two").make()
     answer = owray("status", "--lab", "two")
