@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.entity import Entity, Pair, put_version, replaced
 from cluster.openwhisk.embedded.kinds import Kind, Kinds
@@ -89,7 +89,10 @@ def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: 
     elif old is not None:
         made, kind = old.exec, old.runtime
     else:
-        raise rejection(400, "exec undefined")
+        raise refusal(400, "exec undefined")
+    annotations = _annotations(old, patch, made.kind)
+    if any(pair.key == "conductor" and pair.value for pair in annotations):
+        raise refusal(400, "Conductor actions are not supported by this platform.")
     return Action(
         namespace=namespace,
         name=name,
@@ -99,9 +102,15 @@ def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: 
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
         version=put_version(patch.version, old),
         publish=patch.publish if patch.publish is not None else (old.publish if old else False),
-        annotations=_annotations(old, patch, made.kind),
+        annotations=annotations,
         updated=now_ms,
     )
+
+
+def check_kind(patch: ActionPatch, kinds: Kinds) -> None:
+    """Raises the 400 of a kind that is not here: found while the body is read, before anything is looked up."""
+    if patch.exec is not None:
+        kinds.resolve(patch.exec.kind)
 
 
 def _check_sizes(patch: ActionPatch, knobs: Knobs) -> None:

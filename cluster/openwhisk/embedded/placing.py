@@ -54,11 +54,14 @@ class Placing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._placed = 0
         self._placed_before = 0
+        self._stopped = False
         containers.on_lost = self._lost
         self._looking = self._loop.call_later(LOOK_INTERVAL_S, self._look_after)
 
     def place(self, invocation: Invocation) -> bool:
         """A slot, at once (True) or after waiting in the buffer (False)."""
+        if self._stopped:
+            return False
         self._placed += 1
         need = invocation.prepared.need(invocation.user)
         grant = self._pool.submit(need)
@@ -83,6 +86,7 @@ class Placing:
 
     async def stop(self) -> None:
         """Start no more containers."""
+        self._stopped = True
         self._looking.cancel()
         for task in self._tasks:
             task.cancel()
@@ -134,6 +138,8 @@ class Placing:
         self._containers.destroy(slot.number)
 
     def _settle(self) -> None:
+        if self._stopped:
+            return
         for invocation, grant in self._pool.settle():
             self._granted(invocation, grant)
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cluster.openwhisk.embedded.actions import Action
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import User
 from cluster.openwhisk.embedded.entity import Pair
 from cluster.openwhisk.embedded.pool import Need
@@ -59,7 +59,7 @@ class Prepared:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise rejection(400, f"{MALFORMED_BODY}{error}") from None
         if not self._final.isdisjoint(given):
-            raise rejection(400, "Request defines parameters that are not allowed (e.g., reserved properties).")
+            raise refusal(400, "Request defines parameters that are not allowed (e.g., reserved properties).")
         return encode(self._defaults | given) if self._defaults else payload
 
     def run_body(self, arguments: bytes, user: User, activation_id: str, transaction_id: str, deadline_ms: int) -> bytes:

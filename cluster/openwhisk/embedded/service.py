@@ -30,6 +30,7 @@ from cluster.openwhisk.embedded.front import Front, PublicHandler
 from cluster.openwhisk.embedded.info import Lost, api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
+from cluster.openwhisk.embedded.package_api import PackageApi
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
@@ -130,8 +131,9 @@ class Platform:
     def _handlers(self) -> dict[tuple[Place, str], Handler]:
         """What is asked of a namespace, by who has its key."""
         actions = ActionApi(self._knobs, self._kinds, self._entities, self._resolver, self._pipeline, self._throttles, self._clock)
+        packages = PackageApi(self._knobs, self._entities, self._clock)
         activations = ActivationApi(self._knobs, self._activations)
-        return {**self._namespace_routes(), **actions.routes(), **activations.routes()}
+        return {**self._namespace_routes(), **actions.routes(), **packages.routes(), **activations.routes()}
 
     def _open_handlers(self) -> dict[Place, OpenHandler]:
         """What anybody may ask, with a key or without."""
