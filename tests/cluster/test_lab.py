@@ -23,6 +23,7 @@ from support.platform import RunningPlatform
 from cluster import processes
 from cluster.cores import divide
 from cluster.lab import LocalOptions, abandoned_labs, down, find, lend, status, up_local
+from cluster.openwhisk.embedded.config import User
 from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_id, lab_names, read_state
 from owray.openwhisk import catalogue
 from owray.openwhisk.client import OpenWhisk
@@ -169,7 +170,9 @@ def test_status_of_a_lab_that_is_up(lab):
 
 
 def test_a_container_and_a_fork_server_that_were_killed_are_told_of_and_the_lab_stays_up(lab):
-    with contextlib.closing(Api(RunningPlatform(read_wskprops(lab.wskprops), lab.platform_pids[0], lab.logs))) as api:
+    target = read_wskprops(lab.wskprops)
+    platform = RunningPlatform(target, lab.platform_pids[0], lab.logs, (User("guest", *target.auth.split(":")),))
+    with contextlib.closing(Api(platform)) as api:
         api.action("who", WHO)
         assert status(lab.home, lab.name).incidents == ()
         container = api.invoke("who").result["pid"]

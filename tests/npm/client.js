@@ -1,6 +1,7 @@
 'use strict'
 // The public client `openwhisk` by remote control. A line of JSON is one call, {"id", "call": "actions.create", "options"}; the line that
-// answers it has its "id" and "value", or "error" and "status". An option {"$bytes": base64} becomes a Buffer. Arguments: apihost, key.
+// answers it has its "id" and "value", or "error" and "status". An option {"$bytes": base64} becomes a Buffer; the empty Buffer that the client
+// makes of an empty reply becomes null. Arguments: apihost, key, and a namespace or nothing.
 
 const readline = require('node:readline')
 const openwhisk = require(`${process.cwd()}/node_modules/openwhisk`)
@@ -13,7 +14,8 @@ async function answer (line) {
   const { id, call, options } = JSON.parse(line, revive)
   const [resource, method] = call.split('.')
   try {
-    return { id, value: await client[resource][method](options) }
+    const value = await client[resource][method](options)
+    return { id, value: Buffer.isBuffer(value) && value.length === 0 ? null : value }
   } catch (error) {
     return { id, error: error.message, status: error.statusCode, body: error.error }
   }

@@ -115,7 +115,7 @@ def test_status_of_nothing_says_how_to_make_a_lab(owray):
 
 
 def test_what_the_platform_has_outlived_is_shown():
-    part = labs.PartStatus("127.0.0.1:1", alive=True, answering=True, pids=(1,), processes=1, memory_mb=1.0)
+    part = labs.PartStatus("127.0.0.1:1", alive=True, answering=True, trouble="", pids=(1,), processes=1, memory_mb=1.0)
     outlived = labs.LabStatus("local", "up", incidents=("2 idle containers ended without being told to",), profile="bench", platform=part)
     assert "\n  incident  2 idle containers ended without being told to\n" in f"{status._text(outlived)}\n"
 
