@@ -149,9 +149,6 @@ class Knobs:
                 f"user_memory_mb is {self.user_memory_mb}, but an action may ask for {self.memory_mb.greatest} MB and would wait for ever; "
                 f"set user_memory_mb to at least {self.memory_mb.greatest}"
             )
-        stem_mb = sum(cell.count * cell.memory_mb for cell in self.stem_cells)
-        if stem_mb > self.user_memory_mb:
-            raise ConfigError(f"the stem cells take {stem_mb} MB of {self.user_memory_mb}; ask for fewer, or set user_memory_mb higher")
 
 
 _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(

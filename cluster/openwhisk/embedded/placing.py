@@ -19,7 +19,7 @@ from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.containers import CannotStart, Container, Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.invocation import Invocation
-from cluster.openwhisk.embedded.pool import Grant, Pool, Slot
+from cluster.openwhisk.embedded.pool import Grant, Pool, Slot, Tally
 
 LOOK_INTERVAL_S = 10.0
 """How often idle containers are looked at. An interval in which nothing was called is used to prepare for what comes."""
@@ -83,6 +83,10 @@ class Placing:
         else:
             self._drop(slot)
         self._settle()
+
+    def census(self) -> dict[str, Tally]:
+        """What the pool has at the moment."""
+        return self._pool.census()
 
     async def stop(self) -> None:
         """Start no more containers."""

@@ -31,7 +31,7 @@ class Page(NamedTuple):
             raise malformed("limit", f"The value '{limit}' is not in the range of 0 to {MAX_LIMIT} for {collection}.")
         skip = integer(query, "skip", 0, collection)
         if skip < 0:
-            raise malformed("skip", f"The value '{skip}' is not in the range of 0 to {2**31 - 1} for {collection}.")
+            raise malformed("skip", f"The value '{skip}' is not greater than or equal to 0 for {collection}.")
         return cls(limit or MAX_LIMIT, skip, boolean(query, "count", default=False))
 
     def of_entities(self, collection: str, found: Sequence[Entity]) -> Any:
@@ -69,7 +69,7 @@ def instant_ms(query: Query, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise malformed(name, f"The value '{text}' is not a number of epoch seconds.")
+        raise malformed(name, f"Parameter is not a valid value for epoch seconds: {text}")
     return int(text)
 
 

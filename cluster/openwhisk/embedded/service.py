@@ -30,6 +30,8 @@ from cluster.openwhisk.embedded.front import Front, PublicHandler
 from cluster.openwhisk.embedded.info import Lost, api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
+from cluster.openwhisk.embedded.metrics import Metrics
+from cluster.openwhisk.embedded.operations import Operations
 from cluster.openwhisk.embedded.package_api import PackageApi
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.resolve import Resolver
@@ -126,7 +128,9 @@ class Platform:
         async def ping() -> Answer:
             return text_answer("pong")
 
-        return {"root": info, "api": about_api, "ping": ping}
+        metrics = Metrics(self._counters, self._pipeline, self._activations)
+        operations = Operations(self._knobs, self._pipeline, metrics)
+        return {"root": info, "api": about_api, "ping": ping, **operations.public()}
 
     def _handlers(self) -> dict[tuple[Place, str], Handler]:
         """What is asked of a namespace, by who has its key."""

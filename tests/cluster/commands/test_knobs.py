@@ -120,3 +120,11 @@ def test_durations_are_read_as_people_write_them(text, expected):
 def test_what_cannot_be_read_is_refused_with_an_example(knob, text, hint):
     with pytest.raises(typer.BadParameter, match=hint):
         given({knob: text})
+
+
+def test_the_platforms_page_has_every_option_with_its_value_in_each_profile(checkout):
+    page = (checkout / "docs" / "embedded-openwhisk.md").read_text()
+    values = [asdict(PROFILES[profile]) for profile in ("standalone", "helm", "bench")]
+    for each in OPTIONS:
+        cells = [each.form.show(knobs[each.knob]) for knobs in values]
+        assert f"| `{each.option}` | {' | '.join(cells)} | {each.help} |\n" in page

@@ -149,7 +149,6 @@ def test_down_names_what_it_could_not_remove(owray, closed_home, monkeypatch):
     [
         (("--user-memory", "100m"), "owray: user_memory_mb is 100, but an action may ask for 512 MB"),
         (("--parallel-starts", "0"), "owray: parallel_starts is 0; set it to at least 1"),
-        (("--stem-cells", "nodejs:9:256m"), "owray: the stem cells take 2304 MB of 2048"),
     ],
 )
 def test_what_a_knob_cannot_be_is_refused_before_anything_is_made(owray, tmp_path, words, text):
