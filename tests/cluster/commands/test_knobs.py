@@ -7,10 +7,10 @@ import pytest
 import typer
 from hypothesis import given as for_all
 from hypothesis import strategies as some
-from support.api import serving
+from support.api import BASE, serving
 
 from cluster.commands.knobs import OPTIONS, given, shown
-from cluster.openwhisk.embedded.config import PROFILES, PUBLIC_GUEST, Knobs, PlatformConfig
+from cluster.openwhisk.embedded.config import MIB, PROFILES, PUBLIC_GUEST, Knobs, PlatformConfig
 
 TURNED = {
     "user_memory_mb": "4g",
@@ -54,14 +54,48 @@ def test_every_knob_but_the_one_without_a_choice_has_an_option():
     assert {each.knob for each in OPTIONS} == {knob.name for knob in fields(Knobs)} - {"concurrency"} == set(TURNED)
 
 
-def test_every_knob_reaches_the_platform_and_is_told_by_it(tmp_path):
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """A platform whose every knob is turned."""
+    with serving(tmp_path_factory.mktemp("platform"), "standalone", **given(TURNED)) as api:
+        yield api
+
+
+def test_every_knob_reaches_the_platform_and_is_told_by_it(turned, tmp_path):
     overrides = given(TURNED)
-    with serving(tmp_path / "platform", "standalone", **overrides) as api:
-        told = api.request("GET", "/", auth=None).json
+    told = turned.request("GET", "/", auth=None).json
     wanted = PlatformConfig(tmp_path, (PUBLIC_GUEST,), profile="standalone", overrides=overrides).knobs()
     assert told["embedded"]["knobs"] == json.loads(json.dumps(asdict(wanted)))
     assert not [knob for knob in TURNED if getattr(wanted, knob) == getattr(PROFILES["standalone"], knob)], "these were not turned"
-    assert told["limits"]["max_action_duration"] == 180_000
+
+
+def test_conformance_34_every_limit_that_is_told_is_the_configured_one(turned):
+    least = {"min_action_duration": 200, "min_action_memory": 64 * MIB, "min_action_logs": 0}
+    greatest = {"max_action_duration": 180_000, "max_action_memory": 1024 * MIB, "max_action_logs": 2 * MIB}
+    limits = least | greatest
+    assert turned.request("GET", "/", auth=None).json["limits"] == {
+        "actions_per_minute": 7,
+        "concurrent_actions": 8,
+        "triggers_per_minute": 9,
+        "sequence_length": 10,
+        **limits,
+        **{f"default_{name}": value for name, value in limits.items()},
+    }
+    assert turned.request("GET", f"{BASE}/limits").json == {
+        "invocationsPerMinute": 7,
+        "concurrentInvocations": 8,
+        "firesPerMinute": 9,
+        "minActionMemory": 64,
+        "maxActionMemory": 1024,
+        "minActionLogs": 0,
+        "maxActionLogs": 2,
+        "minActionTimeout": 200,
+        "maxActionTimeout": 180_000,
+        "minActionConcurrency": 1,
+        "maxActionConcurrency": 1,
+        "maxParameterSize": "4096 B",
+        "maxActionInstances": 8,
+    }
 
 
 def test_overrides_are_shown_as_they_can_be_typed_again():
