@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 from cluster.openwhisk.embedded.config import PlatformConfig
 from cluster.openwhisk.embedded.kinds import Kinds
@@ -15,14 +15,7 @@ ISOLATION = (
 )
 
 
-class Lost(NamedTuple):
-    """What ended without being told to since the platform's start. Of containers only idle ones: a busy one shows in its call's record."""
-
-    idle_containers: int
-    zygotes: int
-
-
-def root_info(config: PlatformConfig, kinds: Kinds, lost: Lost) -> dict[str, Any]:
+def root_info(config: PlatformConfig, kinds: Kinds) -> dict[str, Any]:
     """`GET /`. What is this platform's own stands under `embedded`, where it disturbs no client."""
     knobs = config.knobs()
     return {
@@ -34,7 +27,7 @@ def root_info(config: PlatformConfig, kinds: Kinds, lost: Lost) -> dict[str, Any
         "api_paths": ["/api/v1"],
         "limits": system_limits(knobs),
         "runtimes": kinds.described(),
-        "embedded": {"profile": config.profile, "isolation": ISOLATION, "knobs": asdict(knobs), "lost": lost._asdict()},
+        "embedded": {"profile": config.profile, "isolation": ISOLATION, "knobs": asdict(knobs)},
     }
 
 

@@ -27,7 +27,7 @@ from cluster.openwhisk.embedded.containers import Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.front import Front, PublicHandler
-from cluster.openwhisk.embedded.info import Lost, api_info, root_info
+from cluster.openwhisk.embedded.info import api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
 from cluster.openwhisk.embedded.metrics import Metrics
@@ -116,11 +116,12 @@ class Platform:
         await self._containers.close()
 
     def _public(self) -> dict[Place, PublicHandler]:
+        root = root_info(self._config, self._kinds)
         api = json_answer(api_info())
 
         async def info() -> Answer:
-            lost = Lost(self._counters.containers_lost, self._containers.zygotes_lost)
-            return json_answer(root_info(self._config, self._kinds, lost))
+            lost = {"idle_containers": self._counters.containers_lost, "zygotes": self._containers.zygotes_lost}
+            return json_answer({**root, "embedded": {**root["embedded"], "lost": lost}})
 
         async def about_api() -> Answer:
             return api
