@@ -12,7 +12,7 @@ from cluster.openwhisk.embedded.actions import Action, ActionPatch, check_kind, 
 from cluster.openwhisk.embedded.answers import Answer, encode, json_answer, refusal
 from cluster.openwhisk.embedded.calls import Call, Handler
 from cluster.openwhisk.embedded.clock import Clock
-from cluster.openwhisk.embedded.config import Knobs
+from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.entity import parse_body
 from cluster.openwhisk.embedded.ids import activation_id
@@ -24,6 +24,8 @@ from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.queries import Page, boolean, wait_ms
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
+from cluster.openwhisk.embedded.sequence_runs import SequenceRun, SequenceRuns
+from cluster.openwhisk.embedded.sequences import Callee, PreparedSequence, makes_sequence, put_sequence
 from cluster.openwhisk.embedded.throttles import Throttles
 
 COLLECTION = "actions"
@@ -35,13 +37,23 @@ class ActionApi:
     """Handlers of the routes below `/actions`."""
 
     def __init__(
-        self, knobs: Knobs, kinds: Kinds, entities: Entities, resolver: Resolver, pipeline: Pipeline, throttles: Throttles, clock: Clock
+        self,
+        knobs: Knobs,
+        kinds: Kinds,
+        entities: Entities,
+        resolver: Resolver,
+        pipeline: Pipeline,
+        sequences: SequenceRuns,
+        throttles: Throttles,
+        clock: Clock,
     ) -> None:
         self._knobs = knobs
         self._kinds = kinds
         self._entities = entities
         self._resolver = resolver
+        self._components = sequences.components
         self._pipeline = pipeline
+        self._sequences = sequences
         self._throttles = throttles
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -96,11 +108,21 @@ class ActionApi:
         old = self._entities.find(path, Action)
         if old is not None and not overwrite:
             raise refusal(409, "resource already exists")
-        namespace, _, name = path.rpartition("/")
-        now_ms = self._clock.controller_ms()
-        action = put_action(old, patch, namespace=namespace, name=name, knobs=self._knobs, kinds=self._kinds, now_ms=now_ms)
+        action = self._made(call.user, path, old, patch)
         self._entities.put(action)
         return json_answer(action.document())
+
+    def _made(self, user: User, path: str, old: Action | None, patch: ActionPatch) -> Action:
+        """What a PUT makes. Raises all that its makers raise."""
+        namespace, _, name = path.rpartition("/")
+        knobs, now_ms = self._knobs, self._clock.controller_ms()
+        if not makes_sequence(old, patch):
+            return put_action(old, patch, namespace=namespace, name=name, knobs=knobs, kinds=self._kinds, now_ms=now_ms)
+        own = user.namespace
+        sequence = put_sequence(old, patch, namespace=namespace, name=name, own_namespace=own, knobs=knobs, now_ms=now_ms)
+        if patch.exec is not None:
+            self._components.check_stored(user, sequence)
+        return sequence
 
     async def delete(self, call: Call) -> Answer:
         return json_answer(self._entities.delete(self._writable(call), Action).document())
@@ -125,27 +147,32 @@ class ActionApi:
         result_only = boolean(query, "result", default=False)
         waits_ms = wait_ms(query, self._knobs.blocking_wait_ms)
         call.check_json()
-        prepared = self._resolver.callee(user, namespace, names)
-        arguments = prepared.arguments(call.body)
+        callee = self._resolver.callee(user, namespace, names)
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
-        invocation = Invocation(
-            prepared,
-            user,
-            arguments,
-            activation_id(),
-            call.transaction_id,
-            call.seen_ms,
-            acked,
-            blocking=blocking,
-            always_stored=call.headers.get(EXTRA_LOGGING_HEADER) == "on",
-        )
-        self._pipeline.publish(invocation)
+        identifier = self._started(call, callee, acked, blocking=blocking)
         if not blocking:
-            return accepted(invocation.activation_id)
+            return accepted(identifier)
         timer = self._loop.call_later(waits_ms / 1000, stop_waiting, acked)
         ack = await acked
         timer.cancel()
-        return accepted(invocation.activation_id) if ack is None else finished(invocation.activation_id, ack, result_only=result_only)
+        return accepted(identifier) if ack is None else finished(identifier, ack, result_only=result_only)
+
+    def _started(self, call: Call, callee: Callee, acked: asyncio.Future[Ack | None], *, blocking: bool) -> str:
+        """The id of the activation. Raises the 400s of its arguments, and the 403 and 404 of a sequence's components."""
+        identifier, always = activation_id(), call.headers.get(EXTRA_LOGGING_HEADER) == "on"
+        user, transaction, seen_ms = call.user, call.transaction_id, call.seen_ms
+        if isinstance(callee, PreparedSequence):
+            self._components.check_called(user, callee.action)
+            arguments = callee.arguments(call.body)
+            run = SequenceRun(callee, user, arguments, identifier, transaction, seen_ms, acked, blocking=blocking, always_stored=always)
+            self._sequences.start(run)
+        else:
+            arguments = callee.arguments(call.body)
+            invocation = Invocation(
+                callee, user, arguments, identifier, transaction, seen_ms, acked, blocking=blocking, always_stored=always
+            )
+            self._pipeline.publish(invocation)
+        return identifier
 
 
 def accepted(activation_id: str) -> Answer:

@@ -124,7 +124,8 @@ class Front:
         keep_alive = request.keep_alive
         connection = ("" if request.version >= HttpVersion11 else "Connection: keep-alive\r\n") if keep_alive else "Connection: close\r\n"
         named = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
-        varying = f"Content-Length: {len(answer.body)}\r\n{TRANSACTION_HEADER}: {transaction}\r\n{named}{connection}\r\n"
+        length = "" if answer.status == 204 else f"Content-Length: {len(answer.body)}\r\n"
+        varying = f"{length}{TRANSACTION_HEADER}: {transaction}\r\n{named}{connection}\r\n"
         head = _constant(answer.status, answer.content_type, answer.cors) + self._date_line() + varying.encode("utf-8", "surrogateescape")
         return Written(head if request.method == "HEAD" else head + answer.body, keep_alive=keep_alive)
 
@@ -140,8 +141,9 @@ class Front:
 @lru_cache(maxsize=64)
 def _constant(status: int, content_type: str, cors: bool) -> bytes:
     """The part of a head that is the same for all answers of a sort."""
-    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: owray-embedded-openwhisk\r\nContent-Type: {content_type}\r\n"
-    return line.encode() + (CORS if cors else b"")
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: owray-embedded-openwhisk\r\n"
+    typed = f"{line}Content-Type: {content_type}\r\n" if content_type and status != 204 else line
+    return typed.encode() + (CORS if cors else b"")
 
 
 async def _body(request: web.BaseRequest) -> bytes:

@@ -81,12 +81,31 @@ class Pipeline:
         return self._placing.census()
 
     def call(
-        self, prepared: Prepared, user: User, arguments: bytes, transaction_id: str, *, cause: str | None = None, blocking: bool = True
+        self,
+        prepared: Prepared,
+        user: User,
+        arguments: bytes,
+        transaction_id: str,
+        *,
+        cause: str | None = None,
+        blocking: bool = True,
+        always_stored: bool = False,
     ) -> Invocation:
         """An invocation by the controller itself (a sequence's component, a web action), published; `acked` is its end."""
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
         seen_ms = self._clock.controller_ms()
-        invocation = Invocation(prepared, user, arguments, activation_id(), transaction_id, seen_ms, acked, cause=cause, blocking=blocking)
+        invocation = Invocation(
+            prepared,
+            user,
+            arguments,
+            activation_id(),
+            transaction_id,
+            seen_ms,
+            acked,
+            cause=cause,
+            blocking=blocking,
+            always_stored=always_stored,
+        )
         self.publish(invocation)
         return invocation
 
