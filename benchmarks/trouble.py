@@ -72,9 +72,8 @@ def _out_of_time(record: Record) -> bool:
 
 
 def _flooded(record: Record) -> bool:
-    # The blocking reply has no logs; the record that is asked for has all of them.
     lines = record["logs"]
-    return _is("success")(record) and (not lines or (len(lines) == FLOOD_LINES and all("x" * 100 in line for line in lines)))
+    return _is("success")(record) and len(lines) == FLOOD_LINES and all(line.endswith("x" * 100) for line in lines)
 
 
 DEVELOPER = "action developer error"
@@ -85,7 +84,7 @@ TROUBLES = (
     Trouble("crashes", 4, "import os\ndef main(args):\n    os.kill(os.getpid(), 11)\n", _is(DEVELOPER, *_GONE)),
     Trouble("broken", 2, "import nothing_of_this_name\ndef main(args):\n    return {}\n", _is(DEVELOPER)),
     Trouble("loops", 1, "def main(args):\n    while True:\n        pass\n", _out_of_time, 100),
-    # Where nothing bounds its memory it succeeds; GET / says which.
+    # Where nothing bounds its memory it succeeds: `unwell` knows whether it may.
     Trouble(
         "fills",
         1,
@@ -188,10 +187,15 @@ class Storm:
                 record = await reply.json()
             if reply.status != 200 or record["response"]["result"] != {"ok": 0}:
                 found.append(f"a {expected} call is answered {reply.status} {json.dumps(record)[:200]}")
+            await self._stored(record["activationId"])  # until its logs are read the container is busy, and the next call cold
         if any(pair["key"] == "initTime" for pair in record["annotations"]):
             found.append("a second good call in a row is cold")
         async with self._session.get("/") as reply:
-            most = (await reply.json())["embedded"]["knobs"]["user_memory_mb"] // MEMORY_MB
+            told = (await reply.json())["embedded"]
+        limit, filled = told.get("memory_limit", "none"), self.findings["fills"].statuses["200"]
+        if filled and limit != "none":
+            found.append(f"{filled} calls had more memory than their limit, which {limit} is said to enforce")
+        most = told["knobs"]["user_memory_mb"] // MEMORY_MB
         folders = len(list((platform.state_dir / "containers").iterdir()))
         if folders > most:
             found.append(f"{folders} containers have a folder, and {most} have room")

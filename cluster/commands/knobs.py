@@ -17,9 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)", re.IGNORECASE | re.ASCII)
 _BYTES = {"t": 1 << 40, "g": 1 << 30, "m": 1 << 20, "k": 1 << 10, "b": 1}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*(ms|s|m|h)", re.IGNORECASE | re.ASCII)
 _MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _CELL = re.compile(r"([a-z]+):(\d{1,9}):([^:]+)", re.ASCII)
 

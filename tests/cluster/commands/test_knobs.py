@@ -140,7 +140,10 @@ def test_durations_are_read_as_people_write_them(text, expected):
 @pytest.mark.parametrize(
     ("knob", "text", "hint"),
     [
-        *(("user_memory_mb", text, "--user-memory: .*512m or 4g") for text in ("", "4", "g", "b", "-1g", "4 gigabytes", "1e3m", "٣m")),
+        *(
+            ("user_memory_mb", text, "--user-memory: .*512m or 4g")
+            for text in ("", "4", "g", "b", "-1g", "4 gigabytes", "1e3m", "٣m", "9" * 400 + "m")
+        ),
         ("user_memory_mb", "4k", "less than 1m"),
         *(("log_delay_ms", text, "500ms, 3s or 10m") for text in ("", "3", "s", "-3s", "3 seconds")),
         *(("fires_per_minute", text, "numbers look like 60") for text in ("", "-1", "1.5", "٣", "9" * 5000)),
