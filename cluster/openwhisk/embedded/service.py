@@ -128,11 +128,12 @@ class Platform:
         await self._containers.close()
 
     def _public(self) -> dict[Place, PublicHandler]:
-        root = json_answer(root_info(self._config, self._kinds))
+        root = root_info(self._config, self._kinds)
         api = json_answer(api_info())
 
         async def info() -> Answer:
-            return root
+            lost = {"idle_containers": self._counters.containers_lost, "zygotes": self._containers.zygotes_lost}
+            return json_answer({**root, "embedded": {**root["embedded"], "lost": lost}})
 
         async def about_api() -> Answer:
             return api
