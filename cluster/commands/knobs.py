@@ -160,6 +160,7 @@ OPTIONS = (
     KnobOption("--pauses", "pauses", _SWITCH, "Whether idle containers are paused."),
     KnobOption("--pause-grace", "pause_grace_ms", _TIME, "How long a container is idle before it is paused."),
     KnobOption("--idle-container", "idle_container_ms", _TIME, "How long it is then kept."),
+    KnobOption("--prewarm-upkeep", "prewarm_upkeep_ms", _TIME, "How often it is looked how many stem cells are wanted."),
     KnobOption("--stem-cells", "stem_cells", Form("CELLS", _cells, _shown_cells), "Containers started unasked: nodejs:2:256m,... or none."),
     KnobOption("--warm-choice", "warm_choice", choice("arbitrary", "latest"), "Which of several warm containers serves a call."),
     KnobOption("--memory-limit", "memory_limit", choice("auto", "cgroup", "rlimit", "none"), "How an action's memory is bounded."),

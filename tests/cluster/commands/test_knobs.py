@@ -34,6 +34,7 @@ TURNED = {
     "pauses": "no",
     "pause_grace_ms": "1s",
     "idle_container_ms": "1m",
+    "prewarm_upkeep_ms": "5m",
     "stem_cells": "nodejs:1:256m,python:2:128m",
     "warm_choice": "latest",
     "memory_limit": "none",
