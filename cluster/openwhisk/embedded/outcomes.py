@@ -109,7 +109,7 @@ def _judged(body: bytes) -> Outcome:
         compact = msgspec.json.format(body, indent=-1)
         # Most results have no error, nor these letters anywhere: then their fields need not be told apart.
         result = _result_shape.decode(compact) if compact[:1] not in b"{[" or b'"error"' in compact or b"\\" in compact else None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _invalid(body)
     if isinstance(result, dict) and "error" in result:
         return Outcome(Status.APPLICATION_ERROR, _error_only(result["error"]), _characters(body), keeps_container=True)
@@ -136,7 +136,7 @@ def _error_in(body: bytes) -> bytes | None:
     """`{"error": value}` of a reply that has one."""
     try:
         result = _result_shape.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return _error_only(result["error"]) if isinstance(result, dict) and "error" in result else None
 

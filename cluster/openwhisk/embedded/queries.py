@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ Query = Mapping[str, str]
 
 DEFAULT_LIMIT = 30
 MAX_LIMIT = 200
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+"""Narrower than what int() takes, which is blanks, underscores and other scripts' digits as well, and thousands of them not at all."""
 
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _FALSE = frozenset(("false", "no", "off", "0"))
@@ -30,7 +34,7 @@ class Page(NamedTuple):
             raise malformed("limit", f"The value '{limit}' is not in the range of 0 to {MAX_LIMIT} for {collection}.")
         skip = integer(query, "skip", 0, collection)
         if skip < 0:
-            raise malformed("skip", f"The value '{skip}' is not in the range of 0 to {2**31 - 1} for {collection}.")
+            raise malformed("skip", f"The value '{skip}' is not greater than or equal to 0 for {collection}.")
         return cls(limit or MAX_LIMIT, skip, boolean(query, "count", default=False))
 
 
@@ -50,10 +54,9 @@ def integer(query: Query, name: str, default: int, collection: str) -> int:
     text = query.get(name)
     if text is None:
         return default
-    try:
-        return int(text)
-    except ValueError:
-        raise malformed(name, f"The value '{text}' is not an integer for {collection}.") from None
+    if not _INTEGER.fullmatch(text):
+        raise malformed(name, f"The value '{text}' is not an integer for {collection}.")
+    return int(text)
 
 
 def instant_ms(query: Query, name: str) -> int | None:
@@ -61,8 +64,8 @@ def instant_ms(query: Query, name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()):
-        raise malformed(name, f"The value '{text}' is not a number of epoch seconds.")
+    if not _INTEGER.fullmatch(text):
+        raise malformed(name, f"Parameter is not a valid value for epoch seconds: {text}")
     return int(text)
 
 
@@ -71,7 +74,7 @@ def wait_ms(query: Query, longest_ms: int) -> int:
     text = query.get("timeout")
     if text is None:
         return longest_ms
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= longest_ms):
+    if not (_INTEGER.fullmatch(text) and 1 <= int(text) <= longest_ms):
         raise malformed("timeout", f"Timeout must be number of milliseconds up to {longest_ms}.")
     return int(text)
 

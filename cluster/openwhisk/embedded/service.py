@@ -26,7 +26,7 @@ from cluster.openwhisk.embedded.config import MIB, PlatformConfig
 from cluster.openwhisk.embedded.containers import Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.entities import Entities
-from cluster.openwhisk.embedded.front import Front, PublicHandler
+from cluster.openwhisk.embedded.front import Front, PublicHandler, server_log
 from cluster.openwhisk.embedded.info import api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 KEEP_ALIVE_S = 70.0
 """Idle connections are closed after this; the controller's idle-timeout."""
+
+LINGERING_S = 1.0
+"""How long what comes after an answer is still read, so that a client in the middle of its body may read why it was refused."""
+
+SHUTDOWN_S = 0.5
+"""Calls in flight may still be answered for so long when the platform is stopped; then they are cut."""
 
 MAX_BODY_BYTES = 50 * MIB
 """The framework's limit, far above those of the API."""
@@ -76,7 +82,7 @@ class Platform:
         self._entities = Entities()
         self._resolver = Resolver(self._entities)
         self._front = Front(
-            Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock
+            Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock, knobs
         )
         self._runner: web.ServerRunner | None = None
 
@@ -90,9 +96,11 @@ class Platform:
             self._front.handle,
             request_factory=partial(_request, asyncio.get_running_loop()),
             access_log=None,
+            logger=server_log,
             keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGERING_S,
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.host, config.port, backlog=BACKLOG)
         await site.start()
