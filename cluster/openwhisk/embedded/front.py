@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Whether the fault is the platform's: of what is no HTTP the client hears, and nobody needs a traceback."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError)
 
 
 server_log = logging.getLogger(f"{__name__}.server")

@@ -99,6 +99,7 @@ class Platform:
             logger=server_log,
             keepalive_timeout=KEEP_ALIVE_S,
             lingering_time=LINGERING_S,
+            auto_decompress=False,  # the real one takes a packed body for what it is, and a small one could unpack to anything
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
