@@ -133,9 +133,9 @@ class Front:
         body = content.read_nowait() if content.is_eof() else await self._arriving(request)
         if body is None:
             return text_answer(UNTIMELY_BODY, 408)
-        if request.method == "OPTIONS":
-            return text_answer("OK", cors=True)
         route = parse(request.raw_path)
+        if request.method == "OPTIONS" and route.place != "web":
+            return text_answer("OK", cors=True)
         if request.method == "GET" and route.place in self._public:
             return await self._public[route.place]()
         open_handler = self._open_handlers.get(route.place)

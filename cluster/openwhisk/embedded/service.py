@@ -34,6 +34,7 @@ from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
 from cluster.openwhisk.embedded.throttles import Throttles
+from cluster.openwhisk.embedded.web_actions import WebActions
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -144,7 +145,8 @@ class Platform:
 
     def _open_handlers(self) -> dict[Place, OpenHandler]:
         """What anybody may ask, with a key or without."""
-        return {}
+        web_actions = WebActions(self._knobs, self._config.users, self._resolver, self._pipeline, self._throttles)
+        return {**web_actions.routes()}
 
     def _namespace_routes(self) -> dict[tuple[Place, str], Handler]:
         limits_body = namespace_limits(self._knobs)

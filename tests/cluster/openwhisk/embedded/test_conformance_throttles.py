@@ -1,25 +1,7 @@
-"""The two throttles as a client meets them. Numbers are those of the conformance checklist.
-
-The rate's minute is the calendar's: a scenario that crosses its end has seen nothing of use and is played again, on a fresh platform.
-"""
-
-import time
+"""The two throttles as a client meets them. Numbers are those of the conformance checklist."""
 
 from support.api import BASE, GATED
-
-
-def minute():
-    return int(time.time()) // 60
-
-
-def within_one_minute(new_platform, scenario):
-    for _ in range(4):
-        with new_platform("standalone") as api:
-            before = minute()
-            seen = scenario(api)
-            if minute() == before:
-                return seen
-    raise AssertionError("four times in a row the scenario met the end of a minute")
+from support.minutes import within_one_minute
 
 
 def test_conformance_21_the_sixty_first_call_of_a_minute_is_refused_and_missing_actions_count(new_platform):
