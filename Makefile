@@ -19,7 +19,7 @@ endef
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help venv storm test lint lock clean test-programs
+.PHONY: help venv storm test fuzz lint lock clean test-programs
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -45,6 +45,9 @@ storm: venv ## a first storm: 20 genomics calls a second for 20 s on this machin
 
 test: venv test-programs ## run all tests
 	$(BIN)/pytest $(TESTS)
+
+fuzz: venv ## ask the embedded platform 10,000 things at random (make fuzz FUZZ=50000 more)
+	OWRAY_FUZZ=$(or $(FUZZ),10000) $(BIN)/pytest tests/cluster/openwhisk/embedded/test_any_request.py
 
 test-programs:
 	@missing=$$(for each in $(TEST_PROGRAMS); do command -v $${each%:*} > /dev/null || printf ' %s' $${each#*:}; done); \

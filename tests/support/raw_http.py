@@ -1,20 +1,16 @@
 """Requests as bytes, for what no well-behaved client would send."""
 
 import base64
-import contextlib
 import http.client
 import socket
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from support.api import PATIENCE_S, Api, Reply
 
 
-@contextlib.contextmanager
-def connected(api: Api) -> Iterator[socket.socket]:
+def connect(api: Api) -> socket.socket:
     address = urlsplit(api.platform.target.api_host)
-    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S) as connection:
-        yield connection
+    return socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S)
 
 
 def head(api: Api, method: str, path: str | bytes, *lines: str | bytes, auth: bool = True) -> bytes:
@@ -31,11 +27,14 @@ def answer(connection: socket.socket, method: str = "GET") -> Reply:
     """The next reply on a connection."""
     response = http.client.HTTPResponse(connection, method=method)
     response.begin()
-    return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    if response.will_close:  # as one of HTTP/1.0 does without saying so
+        headers["connection"] = "close"
+    return Reply(response.status, headers, response.read())
 
 
 def raw(api: Api, data: bytes, method: str = "GET") -> Reply:
     """The reply to some bytes on a connection of their own."""
-    with connected(api) as connection:
+    with connect(api) as connection:
         connection.sendall(data)
         return answer(connection, method)

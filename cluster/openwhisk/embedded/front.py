@@ -18,7 +18,7 @@ from http import HTTPStatus
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, NO_ROUTE, Answer, Refused, rejection, text_answer
+from cluster.openwhisk.embedded.answers import JSON, MALFORMED_BODY, NO_ROUTE, Answer, Refused, rejection, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
 from cluster.openwhisk.embedded.calls import Call, Handler, OpenCall, OpenHandler
 from cluster.openwhisk.embedded.clock import Clock
@@ -36,7 +36,7 @@ TRANSACTION_HEADER = "X-Request-ID"
 
 UNTIMELY = "The server was not able to produce a timely response to your request.\r\nPlease try again in a short while!"
 UNTIMELY_BODY = "The request's body did not arrive in time."
-UNACCEPTABLE = "Resource representation is only available with these types:\n"
+UNACCEPTABLE = "Resource representation is only available with these types:\napplication/json"
 
 _log = logging.getLogger(__name__)
 
@@ -176,8 +176,8 @@ class Front:
 
     def _written(self, request: web.BaseRequest, answer: Answer, transaction: str) -> Written:
         accepted = request.headers.get("Accept")
-        if accepted is not None and answer.content_type and answer.status < 300 and not _accepts(accepted, answer.content_type):
-            answer = rejection(406, f"{UNACCEPTABLE}{answer.content_type}").answer(transaction)
+        if accepted is not None and answer.content_type == JSON and answer.status < 300 and not _accepts_json(accepted):
+            answer = rejection(406, UNACCEPTABLE).answer(transaction)
         self._counters.statuses[answer.status] += 1
         keep_alive = request.keep_alive and answer.status != 408
         connection = ("" if request.version >= HttpVersion11 else "Connection: keep-alive\r\n") if keep_alive else "Connection: close\r\n"
@@ -205,13 +205,11 @@ def _constant(status: int, content_type: str, cors: bool) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _accepts(accepted: str, content_type: str) -> bool:
-    """Whether an Accept header admits a type; quality values other than 0 make no difference where there is one type only."""
-    main = content_type.partition(";")[0].strip().lower()
-    ranges = ("*/*", f"{main.partition('/')[0]}/*", main)
+def _accepts_json(accepted: str) -> bool:
+    """Whether an Accept header admits JSON. How much it likes it makes no difference, but for not at all."""
     for entry in accepted.lower().split(","):
         media, *parameters = (part.strip() for part in entry.split(";"))
-        if media in ranges and not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
+        if media in ("*/*", "application/*", JSON) and not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
             return True
     return not accepted.strip()
 

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 from support.api import BASE, GATED, PATIENCE_S, eventually
-from support.raw_http import answer, connected, head, raw
+from support.raw_http import answer, connect, head, raw
 
 from cluster.openwhisk.embedded.answers import Refused
 from cluster.openwhisk.embedded.auth import SPELLINGS_KEPT, Authentication
@@ -136,7 +136,7 @@ def test_what_the_client_cannot_take_is_406_after_the_work_was_done(api, name):
 
 
 def test_a_body_that_does_not_come_is_given_up(new_platform):
-    with new_platform(body_timeout_ms=200) as api, connected(api) as connection:
+    with new_platform(body_timeout_ms=200) as api, connect(api) as connection:
         connection.sendall(head(api, "POST", f"{BASE}/actions/x", "Content-Type: application/json", "Content-Length: 10") + b'{"a"')
         reply = answer(connection)
         assert (reply.status, reply.headers["connection"]) == (408, "close")
@@ -146,7 +146,7 @@ def test_a_body_that_does_not_come_is_given_up(new_platform):
 
 def test_a_body_that_comes_slowly_but_in_time_is_taken(api, name):
     api.action(name, ECHO)
-    with connected(api) as connection:
+    with connect(api) as connection:
         connection.sendall(head(api, "POST", f"{BASE}/actions/{name}?blocking=true", "Content-Type: application/json", "Content-Length: 7"))
         for byte in b'{"a":1}':
             connection.sendall(bytes([byte]))
@@ -157,7 +157,7 @@ def test_who_leaves_in_the_middle_of_a_body_costs_nothing(api):
     connections = psutil.Process(api.platform.pid).net_connections
     before = len(connections())
     for _ in range(20):
-        with connected(api) as connection:
+        with connect(api) as connection:
             connection.sendall(head(api, "POST", f"{BASE}/actions/x", "Content-Length: 10") + b"abc")
     eventually(lambda: len(connections()) <= before)
 
@@ -179,7 +179,7 @@ def test_calls_in_flight_do_not_keep_a_platform_that_is_told_to_stop(new_platfor
         api.action("slow", GATED, limits={"memory": 128})
         authorised = head(api, "POST", f"{BASE}/actions/slow?blocking=true", "Content-Type: application/json", "Content-Length: %d")
         body = b'{"gate":"%b"}' % str(gate).encode()
-        with connected(api) as first, connected(api) as second:
+        with connect(api) as first, connect(api) as second:
             for connection in (first, second):
                 connection.sendall(authorised.replace(b"%d", b"%d" % len(body)) + body)
             eventually(lambda: len(api.processes()) >= 4)  # platform, zygote, two containers
