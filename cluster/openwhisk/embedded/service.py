@@ -18,7 +18,7 @@ from aiohttp import web
 from cluster.openwhisk.embedded.action_api import ActionApi
 from cluster.openwhisk.embedded.activation_api import ActivationApi
 from cluster.openwhisk.embedded.activations import Activations
-from cluster.openwhisk.embedded.answers import Answer, json_answer, text_answer
+from cluster.openwhisk.embedded.answers import Answer, json_answer, refusal, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
 from cluster.openwhisk.embedded.calls import Call, Handler, OpenHandler
 from cluster.openwhisk.embedded.clock import Clock
@@ -159,7 +159,12 @@ class Platform:
             call.namespace()
             return json_answer(limits_body)
 
-        return {("namespaces", "GET"): namespaces, ("limits", "GET"): limits}
+        async def below_limits(call: Call) -> Answer:
+            call.check_names()
+            call.namespace()
+            raise refusal(400, "The request contains bad syntax or cannot be fulfilled.")
+
+        return {("namespaces", "GET"): namespaces, ("limits", "GET"): limits, ("below limits", "GET"): below_limits}
 
 
 async def serve(config: PlatformConfig) -> None:

@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from cluster.openwhisk.embedded.action_api import ACTIVATION_HEADER
+from cluster.openwhisk.embedded.action_api import ACTIVATION_HEADER, EXTRA_LOGGING_HEADER
 from cluster.openwhisk.embedded.actions import Action
 from cluster.openwhisk.embedded.answers import (
     MALFORMED_BODY,
@@ -130,6 +130,7 @@ class WebActions:
             raise refusal(401, NOT_AUTHENTICATED)
         arguments = prepared.arguments(encode(_arguments(call, target, raw=prepared.action.annotation("raw-http") is True)))
         invocation = self._pipeline.call(prepared, owner, arguments, call.transaction_id)
+        invocation.always_stored = call.headers.get(EXTRA_LOGGING_HEADER) == "on"
         timer = self._loop.call_later(self._knobs.blocking_wait_ms / 1000, stop_waiting, invocation.acked)
         ack = await invocation.acked
         timer.cancel()

@@ -195,6 +195,11 @@ def test_an_unknown_path_or_method_under_the_api_is_404_and_401_without_a_key(ap
     assert api.request(method, path, auth=None).status == 401
 
 
+def test_below_the_limits_there_is_nothing_to_ask_for(api):
+    assert api.request("GET", f"{BASE}/limits/actions").status == 400
+    assert api.request("POST", f"{BASE}/limits/actions").status == 404
+
+
 def test_an_unknown_path_or_method_outside_the_api_is_405(api):
     assert api.request("POST", "/ping").error == "HTTP method not allowed, supported methods: GET"
     assert [api.request("GET", "/nowhere").status, api.request("POST", "/ping").status] == [405, 405]

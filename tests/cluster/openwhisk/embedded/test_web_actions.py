@@ -6,7 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.api import GATED
+from support.api import BASE, GATED
 from support.minutes import within_one_minute
 
 from cluster.openwhisk.embedded.answers import Answer, Refused
@@ -167,6 +167,15 @@ def test_the_record_of_a_web_action_is_its_owners(api, name):
     called = api.request("GET", f"{WEB}/{name}", auth=None)
     record = api.record(called.headers["x-openwhisk-activation-id"])
     assert (record["namespace"], record["name"]) == ("guest", name)
+
+
+def test_extra_logging_has_the_record_stored_whatever_the_level(new_platform):
+    with new_platform(store_blocking="failures") as api:
+        api.action("open", ECHO, annotations=annotated())
+        api.request("GET", f"{WEB}/open")
+        stored = api.request("GET", f"{WEB}/open", headers={"X-OW-EXTRA-LOGGING": "on"})
+        assert api.record(stored.headers["x-openwhisk-activation-id"])
+        assert api.request("GET", f"{BASE}/activations", query="count=true").json == {"activations": 1}
 
 
 # --- CORS
