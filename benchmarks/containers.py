@@ -96,9 +96,9 @@ def forking(folder: Path, core: int) -> Iterator[Forks]:
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
     with ours:
-        command = [*PYTHON, str(ZYGOTE), str(theirs.fileno()), str(os.getpid()), str(core), str(PYTHON_ACTION)]
+        command = [*PYTHON, str(ZYGOTE), str(os.getpid()), str(core), str(PYTHON_ACTION)]
         with theirs:
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+            process = subprocess.Popen(command, stdin=theirs.fileno())
         try:
             yield Forks(ours, process.pid, folder)
         finally:

@@ -68,11 +68,13 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """A service as it is now. `memory_mb` is that of all its processes, containers and workers included."""
+    """A service as it is now. `trouble` says what keeps it from answering as it should, `memory_mb` is that of all its processes,
+    containers and workers included."""
 
     address: str
     alive: bool
     answering: bool
+    trouble: str
     pids: tuple[int, ...]
     processes: int
     memory_mb: float
@@ -162,8 +164,8 @@ def status(home: Path, name: str) -> LabStatus:
         if not found and not folder.path.exists():
             return LabStatus(name, "absent")
         return LabStatus(name, "damaged", (f"its state file is gone; {len(found)} of its processes run",))
-    platform = _part_status(state.platform, folder, "platform", local.platform_lives(state))
-    node = _part_status(state.ray, folder, "ray", local.ray_lives(state))
+    platform = _part_status(state.platform, folder, "platform", local.platform_trouble(folder, state))
+    node = _part_status(state.ray, folder, "ray", local.ray_trouble(state))
     problems = (*_problems("the platform", platform), *_problems("Ray", node))
     return LabStatus(
         name=name,
@@ -194,9 +196,17 @@ def down(home: Path, name: str, say: Say) -> Leftovers:
 
 
 def abandoned_labs(home: Path) -> list[str]:
-    """Names of borrowed labs whose borrower is gone without having removed them (kill -9)."""
-    states = ((name, read_state(LabFolder(home, name))) for name in lab_names(home) if name.startswith(_BORROWED))
-    return [name for name, state in states if state is not None and state.borrower is not None and not processes.alive(state.borrower)]
+    """Names of borrowed labs whose borrower is gone without having removed them (kill -9), however far they had come."""
+    return [name for name in lab_names(home) if name.startswith(_BORROWED) and _is_abandoned(LabFolder(home, name))]
+
+
+def _is_abandoned(folder: LabFolder) -> bool:
+    state = read_state(folder)
+    if state is not None:
+        return state.borrower is not None and not processes.alive(state.borrower)
+    # Its first state is written before anything is started and before the lock is let go of, so whether that is free has to be seen first.
+    # A state that is there and cannot be read is another version's: its borrower may live.
+    return not _is_locked(folder) and not folder.state.exists() and not processes.of_lab(folder.lab_id)
 
 
 def _lab(folder: LabFolder, state: LabState) -> Lab:
@@ -218,13 +228,14 @@ def _lab(folder: LabFolder, state: LabState) -> Lab:
     )
 
 
-def _part_status(service: Service | None, folder: LabFolder, part: str, lives: bool) -> PartStatus:
+def _part_status(service: Service | None, folder: LabFolder, part: str, trouble: str) -> PartStatus:
     found = processes.of_lab(folder.lab_id, part)
     recorded = service.processes if service else ()
     return PartStatus(
         address=service.address if service else "",
         alive=bool(recorded) and all(map(processes.alive, recorded)),
-        answering=lives,
+        answering=not trouble,
+        trouble=trouble,
         pids=tuple(process.pid for process in recorded),
         processes=len(found),
         memory_mb=round(processes.memory_mb(found), 1),
@@ -236,7 +247,7 @@ def _problems(what: str, part: PartStatus) -> tuple[str, ...]:
         return (f"{what} was never brought up",)
     if not part.alive:
         return (f"{what} has died",)
-    return () if part.answering else (f"{what} runs but does not answer",)
+    return (f"{what} runs but {part.trouble}",) if part.trouble else ()
 
 
 def _remedy(name: str) -> str:

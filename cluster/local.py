@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cluster import cores, processes, ray
 from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_id, read_state
-from owray.openwhisk.target import Target, write_wskprops
+from owray.openwhisk.target import Target, TargetError, read_wskprops, write_wskprops
 
 if TYPE_CHECKING:
     from cluster.openwhisk.embedded.config import PlatformConfig
@@ -33,6 +33,8 @@ Say = Callable[[str], None]
 DEFAULT_PROFILE = "bench"
 _NAMESPACE = "guest"
 _POLL_S = 0.02
+_LIMITS = "/api/v1/namespaces/_/limits"
+_NO_ANSWER = "does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,10 @@ def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: proce
     journal.record()
     environment = _environment(folder.lab_id)
     starts: list[Start] = []
-    if not platform_lives(journal.state):
+    if platform_trouble(folder, journal.state):
         _clear(folder.lab_id, PlatformStart.part)
         starts.append(PlatformStart(folder, config, environment))
-    if not ray_lives(journal.state):
+    if ray_trouble(journal.state):
         _clear(folder.lab_id, ray.RayStart.part)
         for old in ray.temp_dirs(folder.lab_id, journal.state.temp_dir):
             ray.remove_temp_dir(old)
@@ -141,30 +143,49 @@ def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: proce
     return journal.state
 
 
-def platform_lives(state: LabState) -> bool:
-    """Whether the recorded platform runs and answers."""
-    return _lives(state, state.platform) and state.platform is not None and platform_answers(state.platform)
+def platform_trouble(folder: LabFolder, state: LabState) -> str:
+    """Why the recorded platform cannot be used, in a few words; empty where it can."""
+    if state.platform is None or not _lives(state, state.platform):
+        return _NO_ANSWER
+    return serving_trouble(folder, state.platform)
 
 
-def ray_lives(state: LabState) -> bool:
-    """Whether the recorded Ray runs and answers."""
-    return _lives(state, state.ray) and state.ray is not None and ray.answers(state.ray, Path(state.temp_dir))
+def ray_trouble(state: LabState) -> str:
+    """Why the recorded Ray cannot be used; empty where it can."""
+    lives = state.ray is not None and _lives(state, state.ray) and ray.answers(state.ray, Path(state.temp_dir))
+    return "" if lives else _NO_ANSWER
 
 
-def platform_answers(service: Service, timeout_s: float = 5.0) -> bool:
-    """Whether the platform answers GET /ping."""
+def serving_trouble(folder: LabFolder, service: Service, timeout_s: float = 5.0) -> str:
+    """Why a platform that runs serves nobody; empty where it serves.
+
+    A ping needs neither a key nor a namespace: a platform that has lost them answers it, and refuses every call.
+    """
+    asked = "/ping"
     connection = http.client.HTTPConnection(service.address, timeout=timeout_s)
     try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        if _status(connection, asked, {}) != http.HTTPStatus.OK:
+            return _NO_ANSWER
+        asked = _LIMITS
+        status = _status(connection, asked, {"Authorization": read_wskprops(folder.wskprops).authorization})
+    except TargetError:
+        return f"its key cannot be read ({folder.wskprops})"
     except (OSError, http.client.HTTPException):
-        return False
+        return _NO_ANSWER if asked != _LIMITS else f"answers pings only: GET {asked} has no answer"
     finally:
         connection.close()
+    return "" if status == http.HTTPStatus.OK else f"answers pings only: GET {asked} with its own key gives {status}"
 
 
-def _lives(state: LabState, service: Service | None) -> bool:
-    return service is not None and service.stage == "ready" and state.boot_id == boot_id() and all(map(processes.alive, service.processes))
+def _status(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> int:
+    connection.request("GET", path, headers=dict(headers))
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def _lives(state: LabState, service: Service) -> bool:
+    return service.stage == "ready" and state.boot_id == boot_id() and all(map(processes.alive, service.processes))
 
 
 def _settled(folder: LabFolder, options: LocalOptions, borrower: processes.Mark | None) -> LabState:
@@ -183,7 +204,7 @@ def _settled(folder: LabFolder, options: LocalOptions, borrower: processes.Mark 
             borrower=borrower,
         )
     asked = replace(recorded, profile=options.profile or recorded.profile, user_memory_mb=options.user_memory_mb or recorded.user_memory_mb)
-    if asked != recorded and platform_lives(recorded):
+    if asked != recorded and not platform_trouble(folder, recorded):
         raise LabError(
             f"lab '{folder.name}' is up with {_described(recorded)}, not {_described(asked)}; "
             f"remove it first (owray down --lab {folder.name}) or name another one with --lab"

@@ -71,8 +71,7 @@ def _part(part: PartStatus, scheme: str) -> str:
     if not part.alive:
         return f"dead ({part.processes} processes left)" if part.pids else "never started"
     pids = ", ".join(map(str, part.pids))
-    answer = "answers" if part.answering else "does not answer"
-    return f"{scheme}{part.address} {answer}; pid {pids}; {part.processes} processes, {part.memory_mb:.0f} MB"
+    return f"{scheme}{part.address} {part.trouble or 'answers'}; pid {pids}; {part.processes} processes, {part.memory_mb:.0f} MB"
 
 
 def _cores(cores: Cores) -> str:

@@ -76,7 +76,7 @@ def _recover(run: RunFolder, manifest: Manifest) -> Verdict:
     recovery = complete(run, manifest)
     verdict = _weigh(run, lost=recovery.incomplete_invokers)
     seal(run, recovery, verdict.to_json(), datetime.now(UTC))
-    left_over = f", which held {recovery.left_over_bytes:,} bytes of unfinished blocks" if recovery.left_over_bytes else ""
+    left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
     typer.echo(f"run {run.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}")
     typer.echo(f"  planned {recovery.planned:>12,}")
     typer.echo(f"  found   {recovery.found:>12,}   calls that had their row")

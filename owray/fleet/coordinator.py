@@ -114,13 +114,16 @@ class Coordinator:
     # --- the end
 
     async def _end(self) -> FleetReport:
-        looking = asyncio.get_running_loop().create_task(self._look())
+        loop = asyncio.get_running_loop()
+        indices = range(self._spec.invokers)
+        looking = [loop.create_task(self._keep_time()), *(loop.create_task(self._look_at(index)) for index in indices)]
         try:
-            await asyncio.gather(*(self._await_player(index) for index in range(self._spec.invokers)))
+            await asyncio.gather(*(self._await_player(index) for index in indices))
             self._phase = "sealing"
             return await self._seal()
         finally:
-            looking.cancel()
+            for look in looking:
+                look.cancel()
             self._phase = "over"
 
     def _leave_unless_needed(self) -> None:
@@ -164,20 +167,24 @@ class Coordinator:
         self._folder.remove_journals()
         return report
 
-    async def _look(self) -> None:
-        """Keep the live numbers fresh."""
+    async def _keep_time(self) -> None:
+        """Know the phase, whatever the invokers do."""
         while True:
             if self._t0_ns and self._phase in {"waiting", "playing"}:
                 elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000
                 over = elapsed_us > self._plan.length_us() or self._aborted is not None
                 self._phase = "draining" if over else "playing" if elapsed_us >= 0 else "waiting"
-            alive = [index for index in range(self._spec.invokers) if index not in self._lost and index not in self._reports]
-            asked = [self._players[index].snapshot.remote() for index in alive]
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            for index, answer in zip(alive, answers, strict=True):
-                if isinstance(answer, Counters):
-                    self._counters[index] = answer
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look_at(self, index: int) -> None:
+        """Keep the live numbers of one invoker fresh. Each is waited for on its own, so one that is stuck hides its own numbers only."""
+        with suppress(RayActorError, RayTaskError):
+            while True:
+                counters: Counters = await self._players[index].snapshot.remote()
+                if index in self._reports:
+                    return
+                self._counters[index] = counters
+                await asyncio.sleep(LOOK_EVERY_S)
 
     # --- actors
 

@@ -61,7 +61,7 @@ class Player:
             return await connect(loop, address, number)
 
         self._pool = Pool(open_connection)
-        await self._pool.fill(spec.warm_connections)
+        await self._pool.fill(min(spec.warm_connections, descriptors // 2))  # the rest is for calls, and for Ray
         self._recorder = Recorder(
             folder.journals(spec.node), Header(folder.run, spec.invoker, storm.invokers, spec.node), time.monotonic_ns
         )

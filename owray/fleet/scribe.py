@@ -67,7 +67,10 @@ def _stand_back() -> None:
     default): without one of its own, whose weight is then lowered, the first conversion took half of the platform's core for 0.2 s.
     """
     os.nice(_NICENESS)
-    with suppress(OSError):  # it leads a session already, the kernel has no autogroups, or /proc is read-only
+    with suppress(OSError):  # who leads a group, as Ray's workers do, cannot begin a session: so it joins its parent's first
+        os.setpgid(0, os.getpgid(os.getppid()))
+    with suppress(OSError):  # it leads a session already
         os.setsid()
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(_NICENESS))
+    if os.getsid(0) == os.getpid():  # never lower the weight of a session that others are in: the invokers are
+        with suppress(OSError):  # the kernel has no autogroups, or /proc is read-only
+            Path("/proc/self/autogroup").write_text(str(_NICENESS))

@@ -89,7 +89,10 @@ class Pool:
             self._hand_out(connection)
 
     async def fill(self, count: int) -> None:
-        """Have `count` connections idle before they are needed. Raises OSError where the first of them cannot be opened."""
+        """Have up to `count` connections idle before they are needed. Raises OSError where none can be opened.
+
+        A peer or a system that allows fewer is no reason not to begin: calls that need more will say so in their rows.
+        """
         while count > len(self._idle):
             missing = min(count - len(self._idle), self._max_opening)
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -97,8 +100,10 @@ class Pool:
             self.opened += missing
             failures = [one for one in opened if isinstance(one, BaseException)]
             self._idle.extend(one for one in opened if not isinstance(one, BaseException))
-            if failures:
+            if failures and not self._idle:
                 raise failures[0]
+            if failures:
+                return
 
     def prune(self, now_ns: int) -> None:
         """Close what has been idle too long; cheap when there is nothing to do. The bottom of the stack is the longest idle."""

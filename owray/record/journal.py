@@ -9,10 +9,11 @@ its length and checksum. What the kernel has taken survives the process, so `kil
 
 A journal is a header (one line of JSON), then blocks:
 
-    magic "OWRB" | bytes of texts | rows | highest seq attempted | CRC-32 of all the rest | texts (a JSON list) | packed rows
+    magic "OWRB" | bytes of texts | rows | texts before | highest seq attempted | CRC-32 of all the rest | texts (a JSON list) | packed rows
 
 Rows name errors, containers and extras by code: the position of the text among all texts of this journal so far. A block brings the
-texts that are new in it, so a journal cut at any block can be read. Every journal starts a table of its own.
+texts that are new in it, and how many there were before, so a journal cut at any block can be read, and one that has lost a block in
+its midst loses that block's rows and texts and no others. Every journal starts a table of its own.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from owray.record.layout import ROW, SCHEMA_VERSION
+from owray.record.layout import ROW
 
+JOURNAL_VERSION = 2
 BLOCK_ROWS = 4096
 OLDEST_ROW_MS = 250
 """No finished row stays in memory for longer, if `tick` is called at least every TICK_MS."""
@@ -47,8 +49,9 @@ OPEN_SUFFIX = ".journal.open"
 MARK_SUFFIX = ".mark"
 
 _MAGIC = b"OWRB"
-_BLOCK_HEAD = struct.Struct("<4sIIq")
+_BLOCK_HEAD = struct.Struct("<4sIIIq")
 _CHECKSUM = struct.Struct("<I")
+_SEARCH_BYTES = 1 << 20
 _WRITE_AFTER_NS = (OLDEST_ROW_MS - TICK_MS) * 1_000_000
 _ROTATE_AFTER_NS = ROTATE_AFTER_S * 1_000_000_000
 _pack = ROW.pack
@@ -204,7 +207,7 @@ class Recorder:
             file = self._file = _File(path, self._header, now_ns)
         while self._rows:
             some = self._rows[:BLOCK_ROWS]
-            file.append(_block(b"".join(some), self._new_texts, self._highest))
+            file.append(_block(b"".join(some), self._texts - len(self._new_texts), self._new_texts, self._highest))
             file.rows += len(some)
             self._rows_written += len(some)
             del self._rows[: len(some)]
@@ -249,7 +252,7 @@ class _File:
             while written < len(content):
                 written += os.pwrite(self._descriptor, memoryview(content)[written:], self._end + written)
         except OSError:
-            # If even this fails, the next write starts at the same place, and a reader stops at the bad checksum.
+            # If even this fails, the next write starts at the same place, and a reader leaves out what is no whole block.
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self._end)
             raise
@@ -265,21 +268,22 @@ class _File:
 
 
 def _header_line(header: Header) -> bytes:
-    return json.dumps({"owray_journal": SCHEMA_VERSION, "row": ROW.format, **asdict(header)}).encode() + b"\n"
+    return json.dumps({"owray_journal": JOURNAL_VERSION, "row": ROW.format, **asdict(header)}).encode() + b"\n"
 
 
-def _block(rows: bytes, texts: list[str], highest_seq: int) -> bytes:
+def _block(rows: bytes, texts_before: int, texts: list[str], highest_seq: int) -> bytes:
     encoded = json.dumps(texts).encode() if texts else b""
-    head = _BLOCK_HEAD.pack(_MAGIC, len(encoded), len(rows) // ROW.size, highest_seq)
+    head = _BLOCK_HEAD.pack(_MAGIC, len(encoded), len(rows) // ROW.size, texts_before, highest_seq)
     checksum = zlib.crc32(rows, zlib.crc32(encoded, zlib.crc32(head)))
     return b"".join((head, _CHECKSUM.pack(checksum), encoded, rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A whole block: packed rows, the texts that are new in it, and the highest seq attempted when it was written."""
+    """A whole block: packed rows, how many texts came before it, those that are new in it, and the highest seq attempted by then."""
 
     rows: bytes
+    texts_before: int
     texts: tuple[str, ...]
     highest_seq: int
 
@@ -297,17 +301,23 @@ class Journal:
         self.header = _read_header(path, line) if line.endswith(b"\n") else None
         self._start = len(line) if self.header else 0
         self.left_over_bytes = 0
-        """What follows the last whole block; known once `blocks` has come to its end."""
+        """What belongs to no whole block, at the end or between two; known once `blocks` has come to its end."""
 
     def blocks(self) -> Iterator[Block]:
-        """All blocks up to the first that is torn or damaged."""
-        end = self._start
+        """All whole blocks: what is torn or damaged is left out, up to the next block whose checksum is right."""
+        place = None if self.header is None else self._start
+        used = self._start
         with self._path.open("rb") as file:
-            file.seek(end)
-            while self.header is not None and (block := _read_block(file)) is not None:
-                end = file.tell()
+            while place is not None:
+                file.seek(place)
+                block = _read_block(file)
+                if block is None:
+                    place = _find_magic(file, place + 1)
+                    continue
+                used += file.tell() - place
+                place = file.tell()
                 yield block
-            self.left_over_bytes = file.seek(0, os.SEEK_END) - end
+            self.left_over_bytes = file.seek(0, os.SEEK_END) - used
 
 
 def _read_header(path: Path, line: bytes) -> Header:
@@ -317,8 +327,10 @@ def _read_header(path: Path, line: bytes) -> Header:
         header = Header(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise JournalError(f"{path} is no journal of owray ({problem})") from problem
-    if (version, row) != (SCHEMA_VERSION, ROW.format):
-        raise JournalError(f"{path} was written by another version of owray (rows of version {version}, this one reads {SCHEMA_VERSION})")
+    if (version, row) != (JOURNAL_VERSION, ROW.format):
+        raise JournalError(
+            f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})"
+        )
     return header
 
 
@@ -327,7 +339,7 @@ def _read_block(file: BinaryIO) -> Block | None:
     checksum = file.read(_CHECKSUM.size)
     if len(checksum) < _CHECKSUM.size:
         return None
-    magic, text_bytes, row_count, highest_seq = _BLOCK_HEAD.unpack(head)
+    magic, text_bytes, row_count, texts_before, highest_seq = _BLOCK_HEAD.unpack(head)
     remaining = os.fstat(file.fileno()).st_size - file.tell()
     if magic != _MAGIC or text_bytes + row_count * ROW.size > remaining:
         return None
@@ -335,4 +347,17 @@ def _read_block(file: BinaryIO) -> Block | None:
     rows = file.read(row_count * ROW.size)
     if zlib.crc32(rows, zlib.crc32(encoded, zlib.crc32(head))) != _CHECKSUM.unpack(checksum)[0]:
         return None
-    return Block(rows, tuple(json.loads(encoded)) if encoded else (), highest_seq)
+    return Block(rows, texts_before, tuple(json.loads(encoded)) if encoded else (), highest_seq)
+
+
+def _find_magic(file: BinaryIO, start: int) -> int | None:
+    """Where the next block may begin. Rows may hold the same bytes by chance: it is one only if its checksum says so."""
+    file.seek(start)
+    before = b""
+    while some := file.read(_SEARCH_BYTES):
+        searched = before + some
+        found = searched.find(_MAGIC)
+        if found >= 0:
+            return file.tell() - len(searched) + found
+        before = searched[1 - len(_MAGIC) :]
+    return None

@@ -10,6 +10,7 @@ level 1 (Arrow's default), statistics only where queries filter by range. Parque
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Recipe
-from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, Journal
+from owray.record.durable import sync_folder
+from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, OTHER_ERROR, Journal
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_32, PACKED_FIELDS, Outcome
 
 Codes = NDArray[np.integer[Any]]
@@ -46,7 +48,7 @@ _ENCODINGS = {field.name: "DELTA_BINARY_PACKED" for field in ARROW_SCHEMA if pa.
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What became of a journal: its part (None where it held no whole block), its rows, and the bytes of its torn end."""
+    """What became of a journal: its part (None where it held no whole block), its rows, and the bytes that were in no whole block."""
 
     path: Path | None
     rows: int
@@ -83,24 +85,52 @@ class _Names:
         return pa.DictionaryArray.from_arrays(pa.array(self._codes[entries]), self._dictionary)
 
 
+class BeingConverted(OSError):
+    """Another process is at this journal."""
+
+
 def convert(journal: Path, folder: Path, recipe: Recipe) -> Part:
     """Turn a journal into a part in `folder`, then delete the journal. Every row of a whole block is kept.
 
-    Memory is bounded by the journal's own bound: about 140 bytes a row, and one row group of columns. Raises JournalError and OSError;
-    then the journal is still there.
+    Where another process has just done so nothing is left to do. Memory is bounded by the journal's own bound: about 140 bytes a row, and
+    one row group of columns. Raises BeingConverted, JournalError and OSError; then the journal is still there.
     """
-    contents = Journal(journal)
-    rows, texts = _read(contents, journal.stat().st_size)
-    path = folder / f"part-{_stem(journal)}.parquet" if len(rows) and contents.header else None
-    if path and contents.header:
-        _write(path, rows, texts, contents.header.invoker, Naming(recipe))
-    journal.unlink()
+    with _held(journal) as is_there:
+        if not is_there:
+            return Part(None, 0, 0)
+        contents = Journal(journal)
+        rows, texts = _read(contents, journal.stat().st_size)
+        path = folder / f"part-{_stem(journal)}.parquet" if len(rows) and contents.header else None
+        if path and contents.header:
+            _write(path, rows, texts, contents.header.invoker, Naming(recipe))
+        journal.unlink()
     return Part(path, len(rows), contents.left_over_bytes)
 
 
 def convert_closed(journals: Path, folder: Path, recipe: Recipe) -> list[Part]:
     """Convert all closed journals of a folder: what the converter of a node does over and over."""
     return [convert(journal, folder, recipe) for journal in sorted(journals.glob(f"*{CLOSED_SUFFIX}"))]
+
+
+@contextmanager
+def _held(journal: Path) -> Iterator[bool]:
+    """Keep others from converting this journal meanwhile: a scribe and a recovery would write into the same unfinished part.
+
+    Gives False where it is gone. The lock is the kernel's, on the journal itself: it ends with its holder, also by kill -9.
+    """
+    try:
+        descriptor = os.open(journal, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise BeingConverted(f"{journal} is being turned into a part by another process") from held
+        yield os.fstat(descriptor).st_nlink > 0  # else it was converted between the opening and the locking
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -121,15 +151,6 @@ def part_writer(path: Path) -> Iterator[Callable[[Mapping[str, pa.Array], int], 
     finally:
         unfinished.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _parquet_writer(file: Any) -> pq.ParquetWriter:
@@ -156,14 +177,29 @@ def _stem(journal: Path) -> str:
 def _read(journal: Journal, size: int) -> tuple[Array, pa.Array]:
     """All packed rows as one array, and all texts. The file's size bounds the rows, so nothing is copied twice."""
     rows = np.empty(size // PACKED_DTYPE.itemsize, PACKED_DTYPE)
-    texts: list[str] = []
+    texts: list[str | None] = []
     count = 0
     for block in journal.blocks():
         found = np.frombuffer(block.rows, PACKED_DTYPE)
         rows[count : count + len(found)] = found
         count += len(found)
+        texts.extend([None] * (block.texts_before - len(texts)))  # they went with a damaged block
         texts.extend(block.texts)
+    _forget_lost_texts(rows[:count], texts)
     return rows[:count], pa.array(texts, pa.string())
+
+
+def _forget_lost_texts(rows: Array, texts: list[str | None]) -> None:
+    """Let no row name a text that is lost: its error is some other one, its container and its extra are unknown."""
+    is_lost = np.array([text is None for text in texts], bool)
+    if not is_lost.any():
+        return
+    if OTHER_ERROR not in texts:
+        texts.append(OTHER_ERROR)
+    for name, instead in (("error", texts.index(OTHER_ERROR)), ("container", NULL_32), ("extra", NULL_32)):
+        codes = rows[name]
+        named = np.flatnonzero(codes != NULL_32)
+        codes[named[is_lost[codes[named]]]] = instead
 
 
 def _write(path: Path, rows: Array, texts: pa.Array, invoker: int, naming: Naming) -> None:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from owray.plan.recipe import Plan, Window
 from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, mark_is_held, read_mark
 from owray.record.layout import Outcome
-from owray.record.parts import ROW_GROUP_ROWS, Naming, convert, part_writer
+from owray.record.parts import ROW_GROUP_ROWS, BeingConverted, Naming, Part, convert, part_writer
 from owray.record.run import Manifest, RunFolder
 
 MISSING_PART = "part-missing.parquet"
@@ -53,8 +53,8 @@ class NothingToRecover(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what torn journals held beyond their last whole
-    block; `incomplete_invokers` are those of whose calls some had no row."""
+    """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what journals held in no whole block, torn or
+    damaged; `incomplete_invokers` are those of whose calls some had no row."""
 
     planned: int
     found: int
@@ -89,9 +89,10 @@ def recovering(folder: RunFolder, *, force: bool = False) -> Iterator[Manifest]:
 def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
 
-    Nobody may write to the run meanwhile. Raises JournalError and OSError; then it can be called again.
+    Nobody may write to the run meanwhile. Raises StillPlaying (a scribe outlives its storm for a moment), JournalError and OSError;
+    then it can be called again.
     """
-    converted = [convert(journal, folder.path / "calls" / journal.parent.name, manifest.recipe) for journal in folder.journal_files()]
+    converted = _convert_all(folder, manifest)
     plan = Plan(manifest.recipe)
     missing = ~_found(folder, plan.count())
     attempted = _attempted(folder, manifest.invokers, missing)
@@ -111,6 +112,13 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
         left_over_bytes=sum(part.left_over_bytes for part in converted),
         incomplete_invokers=tuple(invoker for invoker in range(manifest.invokers) if missing[invoker :: manifest.invokers].any()),
     )
+
+
+def _convert_all(folder: RunFolder, manifest: Manifest) -> list[Part]:
+    try:
+        return [convert(journal, folder.path / "calls" / journal.parent.name, manifest.recipe) for journal in folder.journal_files()]
+    except BeingConverted as busy:
+        raise StillPlaying(f"run {folder.run} is not at rest: {busy}. Try again in a moment") from busy
 
 
 def seal(folder: RunFolder, recovery: Recovery, verdict: Mapping[str, Any], now: datetime) -> None:

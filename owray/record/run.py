@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from owray.plan.recipe import Recipe
+from owray.record.durable import write_atomically
 from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
 
 MANIFEST_VERSION = 1
@@ -211,25 +211,6 @@ def find_run(runs: Path, name: str = LATEST) -> RunFolder:
     if len(found) > 1 and not exact:
         raise RunNotFound(f"{name!r} begins {len(found)} runs: {_some(found)}. Give more of its id  (owray runs lists them)")
     return (exact or found)[0]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file at once, and durably."""
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with _removed_on_failure(unfinished), unfinished.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-@contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _some(folders: list[RunFolder]) -> str:

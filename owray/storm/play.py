@@ -16,7 +16,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,7 +28,7 @@ import psutil
 from rich.console import Console
 
 import owray
-from owray.fleet.cluster import FleetLost, StartFailed, connected
+from owray.fleet.cluster import FleetLost, connected
 from owray.fleet.spec import FleetReport, StormSpec
 from owray.plan.recipe import Plan
 from owray.record.recover import this_process
@@ -70,7 +70,7 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     for name in prepared.left_out:
         console.print(f"[yellow]left out:[/] {name}: the platform has no such runtime", highlight=False)
     recipe = request.recipe(choose.entries(prepared.played, request.size))
-    with connected(ground.cluster):
+    with connected(ground.cluster), _noted() as signals:
         folder = RunFolder.create(
             place_for_runs(request), datetime.now(UTC), recipe, **_manifest_fields(request, ground, prepared, command)
         )
@@ -82,7 +82,7 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
             invokers=request.invokers,
             cores=ground.cluster.cores,
         )
-        fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6)
+        fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, signals)
     return Played(folder, fleet, judge(folder, fleet))
 
 
@@ -97,21 +97,23 @@ def place_for_runs(request: StormRequest) -> Path:
         raise BadRequest(f"cannot keep a run in {place}: {problem.strerror}.  (--runs-dir names another place)") from problem
 
 
-def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float) -> FleetReport:
+def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float, signals: list[str]) -> FleetReport:
+    """Bring a fleet to the start and play. Until then any failure and any of `signals` take the run away again."""
     from owray.fleet.driver import Driver
 
-    with Driver(spec, f"storm-{folder.run}") as fleet:
+    with ExitStack() as nothing_sent:
+        nothing_sent.callback(_remove, folder)  # no evidence of anything
+        fleet = Driver(spec, f"storm-{folder.run}")
+        nothing_sent.callback(fleet.end)
         console.print(f"run {folder.run}: {spec.invokers} invoker{'s' * (spec.invokers > 1)} getting ready", highlight=False)
+        with _handled(_unwind):
+            if signals:
+                raise KeyboardInterrupt
+            fleet.prepare()
+        nothing_sent.pop_all()
+    with fleet:
         try:
-            with _handled(_unwind):
-                fleet.prepare()
-        except (StartFailed, KeyboardInterrupt):
-            fleet.end()
-            _remove(folder)  # nothing was sent: no evidence of anything
-            raise
-        try:
-            with _noted() as signals:
-                return _watch(fleet, console, length_s, signals)
+            return _watch(fleet, console, length_s, signals)
         except FleetLost as problem:
             raise FleetLost(f"{problem}.  (owray recover {folder.run} accounts for every call)") from problem
 

@@ -25,7 +25,7 @@ from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_
 from owray.openwhisk import catalogue
 from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.deploy import deploy
-from owray.openwhisk.target import read_wskprops
+from owray.openwhisk.target import Target, read_wskprops, write_wskprops
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,13 @@ def test_what_died_is_said_and_mended_without_touching_what_lives(home):
         assert mended.ray_pids == made.ray_pids
         assert mended.profile == "standalone", "the platform had to be started anyway"
 
+        write_wskprops(mended.wskprops, Target(mended.api_host, "somebody:else"))
+        now = status(home, "mended")
+        assert (now.condition, now.platform.alive) == ("damaged", True)
+        assert now.problems == ("the platform runs but answers pings only: GET /api/v1/namespaces/_/limits with its own key gives 401",)
+        mended = up_local(home, "mended", LocalOptions(), quiet)
+        assert status(home, "mended").condition == "up"
+
         kill(made.ray_pids[1])
         assert status(home, "mended").problems == ("Ray has died",)
         again = up_local(home, "mended", LocalOptions(), quiet)
@@ -264,6 +271,17 @@ with lend(Path(sys.argv[1]), "local", LocalOptions(), lambda line: None) as lab:
     time.sleep(600)
 """
 
+HALF_MADE = """
+import sys, time
+from pathlib import Path
+from cluster.state import LabFolder, locked
+folder = LabFolder(Path(sys.argv[1]), sys.argv[2])
+with locked(folder):
+    folder.make()
+    print("made", flush=True)
+    time.sleep(600)
+"""
+
 
 def script(code, *arguments):
     return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
@@ -308,6 +326,23 @@ def test_a_lab_whose_borrower_was_killed_is_known_as_abandoned(tmp_path):
     held = traces(tmp_path, name)
     assert not down(tmp_path, name, quiet)
     assert held.left() == []
+
+
+def test_a_borrowed_lab_that_never_got_a_record_is_abandoned_unless_it_is_being_made(tmp_path):
+    folder = LabFolder(tmp_path, "borrowed-0001")
+    with script(HALF_MADE, tmp_path, folder.name) as borrower:
+        wait_for_line(borrower, "made")
+        assert abandoned_labs(tmp_path) == []
+        borrower.kill()
+    LabFolder(tmp_path, "not-borrowed").make()
+    of_another_version = LabFolder(tmp_path, "borrowed-0002")
+    of_another_version.make()
+    of_another_version.state.write_text('{"schema": 99}')
+    assert abandoned_labs(tmp_path) == [folder.name]
+    assert down(tmp_path, folder.name, quiet).was_there
+    assert abandoned_labs(tmp_path) == []
+    assert not folder.path.exists()
+    assert not folder.lock.exists()
 
 
 def test_what_the_platform_cannot_have_is_refused_before_anything_is_made(tmp_path):

@@ -1,7 +1,9 @@
 """The folder, the record and the lock of a lab."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -95,6 +97,13 @@ def test_a_private_file_is_replaced_at_once_and_was_never_open_to_others(tmp_pat
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_private_file_and_its_name_are_on_disk_before_it_counts_as_written(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    write_private(tmp_path / "secret", b"new")
+    assert synced == [tmp_path / "secret.tmp", tmp_path]
 
 
 def test_labs_are_listed_by_their_folders(folder):

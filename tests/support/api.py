@@ -24,11 +24,15 @@ PATIENCE_S = 60
 GATED = """
 import os, time
 def main(args):
+    open(f"{args['gate']}.{os.getpid()}", "w").close()
     while not os.path.exists(args["gate"]):
         time.sleep(0.005)
     return {"pid": os.getpid()}
 """
-"""An action that is done when the file `gate` is there: tests say when, and need no guess of how long anything takes."""
+"""An action that is done when the file `gate` is there: tests say when, and need no guess of how long anything takes.
+
+A file `gate.PID` beside it says that it has begun.
+"""
 
 WHO = "import os\ndef main(args):\n    return {'pid': os.getpid()}\n"
 
@@ -66,9 +70,11 @@ def annotation(record: Mapping[str, Any], key: str) -> Any:
 class Api:
     """A connection per thread; no retries, no redirects, nothing added."""
 
-    def __init__(self, platform: RunningPlatform) -> None:
+    def __init__(self, platform: RunningPlatform, namespace: str | None = None) -> None:
+        """As the user of that namespace; None: the platform's first."""
         self.platform = platform
-        self.auth = platform.target.auth
+        user = next(user for user in platform.users if namespace in (None, user.namespace))
+        self.auth = f"{user.uuid}:{user.key}"
         self._address = urlsplit(platform.target.api_host).netloc
         self._local = threading.local()
         self._connections: list[http.client.HTTPConnection] = []

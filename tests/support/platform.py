@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class RunningPlatform:
     target: Target
     pid: int
     state_dir: Path
+    users: tuple[User, ...]
 
 
 def new_user(namespace: str = "guest") -> User:
@@ -35,19 +36,22 @@ def new_user(namespace: str = "guest") -> User:
 
 
 @contextlib.contextmanager
-def running_platform(state_dir: Path, *, profile: str = "bench", **overrides: Any) -> Iterator[RunningPlatform]:
+def running_platform(
+    state_dir: Path, *, profile: str = "bench", namespaces: Sequence[str] = ("guest",), **overrides: Any
+) -> Iterator[RunningPlatform]:
     """Starts a platform in `state_dir`, hands it over when it listens, stops it and waits for its end."""
-    user = new_user()
+    users = tuple(map(new_user, namespaces))
+    user = users[0]
     state_dir.mkdir(parents=True, exist_ok=True)
     config = state_dir / "platform.json"
-    PlatformConfig(state_dir=state_dir, users=(user,), profile=profile, overrides=overrides).save(config)
+    PlatformConfig(state_dir=state_dir, users=users, profile=profile, overrides=overrides).save(config)
     log = state_dir / "platform.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen([sys.executable, "-m", "cluster.openwhisk.embedded", str(config)], stderr=stderr)
         try:
             listening = _wait_until_listening(state_dir / "listening.json", process, log)
             target = Target(f"http://{listening['host']}:{listening['port']}", f"{user.uuid}:{user.key}", source="a test's platform")
-            yield RunningPlatform(target, process.pid, state_dir)
+            yield RunningPlatform(target, process.pid, state_dir, users)
         finally:
             process.terminate()
             try:

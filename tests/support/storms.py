@@ -220,7 +220,8 @@ def scripted_gateway(folder: Path, script: Mapping[str, Any]) -> Iterator[Witnes
 
 
 def against_gateway(gateway: Witness, *, home: Path, runs: Path, **options: object) -> Command:
-    """The fleet, playing `noop` against this gateway; prints its report as JSON. Options are those of the program below."""
+    """The fleet, playing `noop` against this gateway; prints its report as JSON, and looks on the error stream: the seconds since t0 and
+    the calls attempted by then. Options are those of the program below."""
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
     return Command("--port", gateway.port, *arguments, home=home, runs=runs, program=("-m", "support.storms"))
 
@@ -245,7 +246,8 @@ def main(arguments: list[str]) -> None:
             fleet.prepare()
             fleet.play()
             while not fleet.has_ended(0.2):
-                fleet.progress()
+                progress = fleet.progress()
+                print(progress.elapsed_us / 1e6, progress.counters.attempted, file=sys.stderr)
             report = fleet.result()
     print(json.dumps(asdict(report)))
 

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 
-from cluster.openwhisk.embedded.actions import Action, ActionPatch, put_action
-from cluster.openwhisk.embedded.answers import NOT_FOUND, Answer, encode, json_answer, refusal
+from cluster.openwhisk.embedded.actions import Action, ActionPatch, check_kind, put_action
+from cluster.openwhisk.embedded.answers import Answer, encode, json_answer, refusal
 from cluster.openwhisk.embedded.calls import Call, Handler
 from cluster.openwhisk.embedded.clock import Clock
-from cluster.openwhisk.embedded.config import Knobs
+from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.entity import parse_body
 from cluster.openwhisk.embedded.ids import activation_id
 from cluster.openwhisk.embedded.invocation import Ack, Invocation, stop_waiting
 from cluster.openwhisk.embedded.kinds import Kinds
 from cluster.openwhisk.embedded.outcomes import HTTP_STATUSES
+from cluster.openwhisk.embedded.packages import Package, merged, provider, readable
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.queries import Page, boolean, wait_ms
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
+from cluster.openwhisk.embedded.sequence_runs import SequenceRun, SequenceRuns
+from cluster.openwhisk.embedded.sequences import Callee, PreparedSequence, makes_sequence, put_sequence
 from cluster.openwhisk.embedded.throttles import Throttles
 
 COLLECTION = "actions"
@@ -34,13 +37,23 @@ class ActionApi:
     """Handlers of the routes below `/actions`."""
 
     def __init__(
-        self, knobs: Knobs, kinds: Kinds, entities: Entities, resolver: Resolver, pipeline: Pipeline, throttles: Throttles, clock: Clock
+        self,
+        knobs: Knobs,
+        kinds: Kinds,
+        entities: Entities,
+        resolver: Resolver,
+        pipeline: Pipeline,
+        sequences: SequenceRuns,
+        throttles: Throttles,
+        clock: Clock,
     ) -> None:
         self._knobs = knobs
         self._kinds = kinds
         self._entities = entities
         self._resolver = resolver
+        self._components = sequences.components
         self._pipeline = pipeline
+        self._sequences = sequences
         self._throttles = throttles
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -52,53 +65,81 @@ class ActionApi:
             ("action", "PUT"): self.put,
             ("action", "DELETE"): self.delete,
             ("action", "POST"): self.invoke,
-            ("packaged action", "GET"): self.packaged,
-            ("packaged action", "PUT"): self.packaged,
-            ("packaged action", "DELETE"): self.packaged,
+            ("package actions", "GET"): self.list_package,
+            ("packaged action", "GET"): self.get_packaged,
+            ("packaged action", "PUT"): self.put,
+            ("packaged action", "DELETE"): self.delete,
             ("packaged action", "POST"): self.invoke,
         }
 
     async def list(self, call: Call) -> Answer:
         call.check_names()
         actions = self._entities.listed(Action, call.namespace())
-        page = Page.of(call.route.query, COLLECTION)
-        if page.only_count:
-            return json_answer({COLLECTION: max(0, len(actions) - page.skip)})
-        return json_answer([action.summary() for action in actions[page.skip : page.skip + page.limit]])
+        return json_answer(Page.of(call.route.query, COLLECTION).of_entities(COLLECTION, actions))
+
+    async def list_package(self, call: Call) -> Answer:
+        call.check_names()
+        package = readable(self._entities, call.user, call.any_namespace(), call.route.names[0])
+        actions = self._entities.within(provider(self._entities, call.user, package).path, Action)
+        return json_answer(Page.of(call.route.query, COLLECTION).of_entities(COLLECTION, actions))
 
     async def get(self, call: Call) -> Answer:
-        path = _path(call)
         code = boolean(call.route.query, "code", default=True)
-        return json_answer(self._entities.get(path, Action).document(code=code))
+        return json_answer(self._entities.get(call.own_path(), Action).document(code=code))
+
+    async def get_packaged(self, call: Call) -> Answer:
+        """With the parameters of the package, and of the binding where it leads through one, below the action's own."""
+        call.check_names()
+        code = boolean(call.route.query, "code", default=True)
+        package_name, name = call.route.names
+        package = readable(self._entities, call.user, call.any_namespace(), package_name)
+        source = provider(self._entities, call.user, package)
+        action = self._entities.get(f"{source.path}/{name}", Action)
+        inherited = package.parameters if source is package else merged(source.parameters, package.parameters)
+        document = action.document(code=code) | {"parameters": merged(inherited, action.parameters)}
+        return json_answer(document if code or source is package else document | {"binding": package.path})
 
     async def put(self, call: Call) -> Answer:
-        path = _path(call)
+        path = self._writable(call)
         overwrite = boolean(call.route.query, "overwrite", default=False)
         call.check_json()
         patch = parse_body(call.body, ActionPatch)
+        check_kind(patch, self._kinds)
         old = self._entities.find(path, Action)
         if old is not None and not overwrite:
             raise refusal(409, "resource already exists")
-        namespace, _, name = path.rpartition("/")
-        action = put_action(
-            old, patch, namespace=namespace, name=name, knobs=self._knobs, kinds=self._kinds, now_ms=self._clock.controller_ms()
-        )
+        action = self._made(call.user, path, old, patch)
         self._entities.put(action)
         return json_answer(action.document())
 
-    async def delete(self, call: Call) -> Answer:
-        return json_answer(self._entities.delete(_path(call), Action).document())
+    def _made(self, user: User, path: str, old: Action | None, patch: ActionPatch) -> Action:
+        """What a PUT makes. Raises all that its makers raise."""
+        namespace, _, name = path.rpartition("/")
+        knobs, now_ms = self._knobs, self._clock.controller_ms()
+        if not makes_sequence(old, patch):
+            return put_action(old, patch, namespace=namespace, name=name, knobs=knobs, kinds=self._kinds, now_ms=now_ms)
+        own = user.namespace
+        sequence = put_sequence(old, patch, namespace=namespace, name=name, own_namespace=own, knobs=knobs, now_ms=now_ms)
+        if patch.exec is not None:
+            self._components.check_stored(user, sequence)
+        return sequence
 
-    async def packaged(self, call: Call) -> Answer:
-        """Any request but POST about an action in a package: there are no packages here, so there is no such action."""
-        _path(call)
-        raise refusal(404, NOT_FOUND)
+    async def delete(self, call: Call) -> Answer:
+        return json_answer(self._entities.delete(self._writable(call), Action).document())
+
+    def _writable(self, call: Call) -> str:
+        """The path of an action that may be stored there. Raises the 403, 404 and 400 of a place where none may."""
+        path = call.own_path()
+        if len(call.route.names) == 2 and self._entities.get(path.rpartition("/")[0], Package).binding is not None:
+            raise refusal(400, "Operation not permitted on package binding.")
+        return path
 
     async def invoke(self, call: Call) -> Answer:
         call.check_names()
         user = call.user
         self._throttles.admit_invocation(user.namespace)
-        namespace = call.namespace()
+        namespace, names = call.any_namespace(), call.route.names
+        self._resolver.check_access(user, namespace, names)
         if len(call.body) > self._knobs.payload_bytes:
             raise refusal(413, f"Request larger than allowed: {len(call.body)} > {self._knobs.payload_bytes} bytes.")
         query = call.route.query
@@ -106,32 +147,32 @@ class ActionApi:
         result_only = boolean(query, "result", default=False)
         waits_ms = wait_ms(query, self._knobs.blocking_wait_ms)
         call.check_json()
-        prepared = self._resolver.callee(user, namespace, call.route.names)
-        arguments = prepared.arguments(call.body)
+        callee = self._resolver.callee(user, namespace, names)
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
-        invocation = Invocation(
-            prepared,
-            user,
-            arguments,
-            activation_id(),
-            call.transaction_id,
-            call.seen_ms,
-            acked,
-            blocking=blocking,
-            always_stored=call.headers.get(EXTRA_LOGGING_HEADER) == "on",
-        )
-        self._pipeline.publish(invocation)
+        identifier = self.started(call, callee, acked, blocking=blocking)
         if not blocking:
-            return accepted(invocation.activation_id)
+            return accepted(identifier)
         timer = self._loop.call_later(waits_ms / 1000, stop_waiting, acked)
         ack = await acked
         timer.cancel()
-        return accepted(invocation.activation_id) if ack is None else finished(invocation.activation_id, ack, result_only=result_only)
+        return accepted(identifier) if ack is None else finished(identifier, ack, result_only=result_only)
 
-
-def _path(call: Call) -> str:
-    call.check_names()
-    return "/".join((call.namespace(), *call.route.names))
+    def started(self, call: Call, callee: Callee, acked: asyncio.Future[Ack | None], *, blocking: bool) -> str:
+        """The id of the activation. Raises the 400s of its arguments, and the 403 and 404 of a sequence's components."""
+        identifier, always = activation_id(), call.headers.get(EXTRA_LOGGING_HEADER) == "on"
+        user, transaction, seen_ms = call.user, call.transaction_id, call.seen_ms
+        if isinstance(callee, PreparedSequence):
+            self._components.check_called(user, callee.action)
+            arguments = callee.arguments(call.body)
+            run = SequenceRun(callee, user, arguments, identifier, transaction, seen_ms, acked, blocking=blocking, always_stored=always)
+            self._sequences.start(run)
+        else:
+            arguments = callee.arguments(call.body)
+            invocation = Invocation(
+                callee, user, arguments, identifier, transaction, seen_ms, acked, blocking=blocking, always_stored=always
+            )
+            self._pipeline.publish(invocation)
+        return identifier
 
 
 def accepted(activation_id: str) -> Answer:

@@ -1,4 +1,4 @@
-"""A stored action, and what a PUT makes of it.
+"""A stored action, and what a PUT makes of it. Actions are code; a sequence is an action too (`sequences`).
 
 A PUT replaces exec, parameters, version and publish where it names them and inherits them where not; limits merge by field and
 annotations by key. Every overwrite is a new version, and a new version is another action to the container pool: `identity` is what two
@@ -14,13 +14,16 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.entity import Entity, Pair, put_version, replaced
 from cluster.openwhisk.embedded.kinds import Kind, Kinds
 from cluster.openwhisk.embedded.limits import Limits, LimitsPatch, check_size, default_limits, patched
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
+
+SEQUENCE = "sequence"
+"""The kind that is no runtime."""
 
 
 class Exec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,9 +36,16 @@ class Exec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ExecPatch(msgspec.Struct, frozen=True):
+    """`components` are a sequence's, as it names them."""
+
     kind: str
     code: str | None = None
     main: str | None = None
+    components: list[str] | None = None
+
+    @property
+    def is_sequence(self) -> bool:
+        return self.kind.strip().lower() == SEQUENCE
 
 
 class ActionPatch(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,12 +61,27 @@ class ActionPatch(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Action(Entity, frozen=True, kw_only=True):
-    """An action as it is stored."""
+    """What the collection of actions holds: `CodeAction` or `Sequence`."""
+
+    parameters: tuple[Pair, ...]
+    limits: Limits
+
+    def document(self, *, code: bool = True) -> dict[str, Any]:
+        """As GET, PUT and DELETE answer it, with its code or without."""
+        return self._common() | {"exec": self._exec(code=code), "parameters": self.parameters}
+
+    def _exec(self, *, code: bool) -> dict[str, Any]:
+        raise TypeError(f"a {type(self).__name__} has no exec of its own")
+
+    def _common(self) -> dict[str, Any]:
+        return super()._common() | {"limits": self.limits}
+
+
+class CodeAction(Action, frozen=True, kw_only=True):
+    """An action that runs in a container."""
 
     exec: Exec
     runtime: Kind
-    parameters: tuple[Pair, ...]
-    limits: Limits
 
     def identity(self) -> bytes:
         """Equal for actions that may share a warm container."""
@@ -64,47 +89,55 @@ class Action(Entity, frozen=True, kw_only=True):
         del document["updated"]
         return hashlib.sha256(encode(document)).digest()
 
-    def document(self, *, code: bool = True) -> dict[str, Any]:
-        """As GET, PUT and DELETE answer it."""
-        details = {"kind": self.exec.kind, "binary": self.exec.binary}
-        if code:
-            details["code"] = self.exec.code
-        if self.exec.main is not None:
-            details["main"] = self.exec.main
-        return self._common() | {"exec": details, "parameters": self.parameters}
-
     def summary(self) -> dict[str, Any]:
         """As a listing shows it: the kind is to be had from the `exec` annotation only."""
         return self._common() | {"exec": {"binary": self.exec.binary}}
 
-    def _common(self) -> dict[str, Any]:
-        return super()._common() | {"limits": self.limits}
+    def _exec(self, *, code: bool) -> dict[str, Any]:
+        details: dict[str, Any] = {"kind": self.exec.kind, "binary": self.exec.binary}
+        if code:
+            details["code"] = self.exec.code
+        if self.exec.main is not None:
+            details["main"] = self.exec.main
+        return details
 
 
-def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: str, knobs: Knobs, kinds: Kinds, now_ms: int) -> Action:
+def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: str, knobs: Knobs, kinds: Kinds, now_ms: int) -> CodeAction:
     """The action that a PUT makes, new or of an old one. Raises the 400s and 413s of what may not be stored."""
-    _check_sizes(patch, knobs)
+    check_sizes(patch, knobs)
+    code = old if isinstance(old, CodeAction) else None
     if patch.exec is not None:
         made, kind = _exec(patch.exec, kinds)
-    elif old is not None:
-        made, kind = old.exec, old.runtime
+    elif code is not None:
+        made, kind = code.exec, code.runtime
     else:
-        raise rejection(400, "exec undefined")
-    return Action(
+        raise refusal(400, "exec undefined")
+    annotations = merged_annotations(old, patch, made.kind)
+    if any(pair.key == "conductor" and pair.value for pair in annotations):
+        raise refusal(400, "Conductor actions are not supported by this platform.")
+    return CodeAction(
         namespace=namespace,
         name=name,
         exec=made,
         runtime=kind,
-        parameters=replaced(patch.parameters, old.parameters if old else ()),
+        # The parameters of a sequence are its components: they end with it.
+        parameters=replaced(patch.parameters, code.parameters if code else ()),
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
         version=put_version(patch.version, old),
         publish=patch.publish if patch.publish is not None else (old.publish if old else False),
-        annotations=_annotations(old, patch, made.kind),
+        annotations=annotations,
         updated=now_ms,
     )
 
 
-def _check_sizes(patch: ActionPatch, knobs: Knobs) -> None:
+def check_kind(patch: ActionPatch, kinds: Kinds) -> None:
+    """Raises the 400 of a kind that is not here: found while the body is read, before anything is looked up."""
+    if patch.exec is not None and not patch.exec.is_sequence:
+        kinds.resolve(patch.exec.kind)
+
+
+def check_sizes(patch: ActionPatch, knobs: Knobs) -> None:
+    """Raises the 413s of a PUT with too large a part."""
     if patch.exec is not None:
         check_size("exec", len((patch.exec.code or "").encode()) + len((patch.exec.main or "").encode()), knobs.code_bytes)
     check_size("parameters", len(encode(patch.parameters or [])), knobs.parameter_bytes)
@@ -124,9 +157,10 @@ def is_binary(code: str) -> bool:
     return len(text) % 4 == 0 and _BASE64.fullmatch(text) is not None
 
 
-def _annotations(old: Action | None, patch: ActionPatch, kind: str) -> tuple[Pair, ...]:
+def merged_annotations(old: Action | None, patch: ActionPatch, kind: str, *, deletes: bool = True) -> tuple[Pair, ...]:
+    """The old ones with the new ones over them, and those that the platform sets itself; `deletes` as the PUT says, or not at all."""
     merged = {pair.key: pair for pair in old.annotations} if old else {}
-    for key in patch.del_annotations:
+    for key in patch.del_annotations if deletes else ():
         merged.pop(key, None)
     merged |= {pair.key: pair for pair in patch.annotations or ()}
     if old is None:

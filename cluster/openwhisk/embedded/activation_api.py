@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from cluster.openwhisk.embedded.activations import Activations, Stored, summary
-from cluster.openwhisk.embedded.answers import NOT_FOUND, Answer, json_answer, refusal
+from cluster.openwhisk.embedded.answers import NOT_FOUND, Answer, encode, json_answer, refusal
 from cluster.openwhisk.embedded.calls import Call, Handler
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.ids import checked_activation_id, checked_name
@@ -39,13 +37,15 @@ class ActivationApi:
         page = Page.of(query, COLLECTION)
         docs = boolean(query, "docs", default=False)
         if docs and page.only_count:
-            raise malformed("docs", "The parameters 'docs' and 'count' exclude each other.")
-        path = _action_path(namespace, query.get("name"))
-        found = self._activations.select(namespace, path, instant_ms(query, "since"), instant_ms(query, "upto"))
+            raise refusal(400, "The parameter 'docs' is not permitted with 'count'.")
+        place = _place(namespace, query.get("name"))
+        since_ms, upto_ms = instant_ms(query, "since"), instant_ms(query, "upto")
         if page.only_count:
-            return json_answer({COLLECTION: max(0, sum(1 for _ in found) - page.skip)})
-        wanted = islice(found, page.skip, page.skip + page.limit)
-        return json_answer([stored.decoded() if docs else summary(stored) for stored in wanted])
+            return json_answer({COLLECTION: max(0, self._activations.count(place, since_ms, upto_ms) - page.skip)})
+        wanted = self._activations.select(place, since_ms, upto_ms, skip=page.skip, limit=page.limit)
+        if docs:
+            return Answer(200, b"[%b]" % b",".join([stored.record for stored in wanted]))
+        return Answer(200, encode([summary(stored) for stored in wanted]))
 
     async def get(self, call: Call) -> Answer:
         return Answer(200, self._stored(call).record)
@@ -66,11 +66,11 @@ class ActivationApi:
         return stored
 
 
-def _action_path(namespace: str, name: str | None) -> str | None:
-    """The filter `name` is an action's name, or a package's and an action's."""
+def _place(namespace: str, name: str | None) -> str:
+    """What is listed: a namespace, or of it what goes by a name; the filter `name` is an action's, or a package's and an action's."""
     if name is None:
-        return None
+        return namespace
     segments = name.split("/")
     if len(segments) > 2:
-        raise malformed("name", f"The name '{name}' has more than a package and an action in it.")
+        raise malformed("name", f"Parameter may be a 'simple' name or 'package-name/simple' name: {name}")
     return "/".join((namespace, *map(checked_name, segments)))

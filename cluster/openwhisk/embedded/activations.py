@@ -1,13 +1,15 @@
 """The records of finished activations, in memory and bounded: the oldest go first.
 
 Kept as the bytes they were answered with; what is asked rarely (a summary, a result) is read out of them then. Sorted by start, as
-listings are; records arrive nearly in that order. Dropping is done in batches, since the head of a list is dear to remove.
+listings are, all of them for dropping and those of each namespace and of each name for listing: a listing or a count costs the same with
+ten records and with a million. Records arrive nearly in that order. Dropping is done in batches, since the head of a list is dear to
+remove.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections import Counter
 from operator import attrgetter
 from typing import Any
 
@@ -40,6 +42,20 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
         return msgspec.json.decode(self.record, type=Record)
 
 
+class _Listed(msgspec.Struct, frozen=True, rename="camel"):
+    """What a listing shows of a record; the rest of it may be long, and is only passed over."""
+
+    namespace: str
+    name: str
+    version: str
+    publish: bool
+    annotations: msgspec.Raw
+    activation_id: str
+    start: int
+    end: int | msgspec.UnsetType = msgspec.UNSET
+    cause: str | msgspec.UnsetType = msgspec.UNSET
+
+
 _start = attrgetter("start")
 
 
@@ -52,16 +68,22 @@ class Activations:
         self._bytes = 0
         self._by_id: dict[str, Stored] = {}
         self._by_start: list[Stored] = []
+        self._by_place: dict[str, list[Stored]] = {}
+        """By namespace, and by path. The two cannot be mixed up: only a path has a slash."""
 
     def __len__(self) -> int:
         return len(self._by_id)
 
+    @property
+    def bytes_kept(self) -> int:
+        """With what they take beside the records themselves."""
+        return self._bytes
+
     def add(self, stored: Stored) -> None:
         self._by_id[stored.activation_id] = stored
-        if not self._by_start or self._by_start[-1].start <= stored.start:
-            self._by_start.append(stored)
-        else:
-            insort(self._by_start, stored, key=_start)
+        _insert(self._by_start, stored)
+        for place in (stored.namespace, stored.path):
+            _insert(self._by_place.setdefault(place, []), stored)
         self._bytes += _cost(stored)
         if self._bytes > self._max_bytes:
             self._drop_oldest()
@@ -70,42 +92,65 @@ class Activations:
         stored = self._by_id.get(activation_id)
         return stored if stored is not None and stored.namespace == namespace else None
 
-    def select(self, namespace: str, path: str | None = None, since_ms: int | None = None, upto_ms: int | None = None) -> Iterator[Stored]:
-        """Newest first. `path` is the action's, with its namespace; both times are inclusive and refer to the start."""
-        first = 0 if since_ms is None else bisect_left(self._by_start, since_ms, key=_start)
-        last = len(self._by_start) if upto_ms is None else bisect_right(self._by_start, upto_ms, key=_start)
-        for index in range(last - 1, first - 1, -1):
-            stored = self._by_start[index]
-            if stored.namespace == namespace and path in (None, stored.path):
-                yield stored
+    def select(self, place: str, since_ms: int | None, upto_ms: int | None, *, skip: int, limit: int) -> list[Stored]:
+        """Newest first. `place` is a namespace or a path; both times are inclusive and refer to the start."""
+        entries, first, last = self._range(place, since_ms, upto_ms)
+        end = max(first, last - skip)
+        return entries[max(first, end - limit) : end][::-1]
+
+    def count(self, place: str, since_ms: int | None, upto_ms: int | None) -> int:
+        """How many `select` has to choose from."""
+        _, first, last = self._range(place, since_ms, upto_ms)
+        return last - first
+
+    def _range(self, place: str, since_ms: int | None, upto_ms: int | None) -> tuple[list[Stored], int, int]:
+        entries = self._by_place.get(place, [])
+        first = 0 if since_ms is None else bisect_left(entries, since_ms, key=_start)
+        last = len(entries) if upto_ms is None else bisect_right(entries, upto_ms, key=_start)
+        return entries, first, max(first, last)
 
     def _drop_oldest(self) -> None:
         count = len(self._by_start) // DROPPED_SHARE + 1
         self._counters.records_dropped += count
+        leaving: Counter[str] = Counter()
         for stored in self._by_start[:count]:
             del self._by_id[stored.activation_id]
             self._bytes -= _cost(stored)
+            leaving[stored.namespace] += 1
+            leaving[stored.path] += 1
         del self._by_start[:count]
+        for place, gone in leaving.items():
+            entries = self._by_place[place]
+            del entries[:gone]  # sorted in the same way, so its first ones they are
+            if not entries:
+                del self._by_place[place]
+
+
+def _insert(entries: list[Stored], stored: Stored) -> None:
+    if not entries or entries[-1].start <= stored.start:
+        entries.append(stored)
+    else:
+        insort(entries, stored, key=_start)
 
 
 def summary(stored: Stored) -> dict[str, Any]:
     """As a listing shows it; its duration is end - start, where it has an end."""
-    record = stored.decoded()
-    times = {"start": record.start} if record.end is msgspec.UNSET else _times(record.start, record.end)
-    return {
-        "namespace": record.namespace,
-        "name": record.name,
-        "version": record.version,
-        "publish": record.publish,
-        "annotations": record.annotations,
-        "activationId": record.activation_id,
-        **times,
+    listed = msgspec.json.decode(stored.record, type=_Listed)
+    shown = {
+        "namespace": listed.namespace,
+        "name": listed.name,
+        "version": listed.version,
+        "publish": listed.publish,
+        "annotations": listed.annotations,
+        "activationId": listed.activation_id,
+        "start": listed.start,
         "statusCode": stored.status,
     }
-
-
-def _times(start: int, end: int) -> dict[str, int]:
-    return {"start": start, "end": end, "duration": end - start}
+    if listed.end is not msgspec.UNSET:
+        shown |= {"end": listed.end, "duration": listed.end - listed.start}
+    if listed.cause is not msgspec.UNSET:
+        shown["cause"] = listed.cause
+    return shown
 
 
 def _cost(stored: Stored) -> int:

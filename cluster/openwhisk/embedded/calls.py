@@ -29,12 +29,21 @@ class Call:
         for name in self.route.names:
             checked_name(name)
 
+    def any_namespace(self) -> str:
+        """The namespace asked for, anybody's; `_` is the caller's own."""
+        return self.user.namespace if self.route.namespace == "_" else self.route.namespace
+
     def namespace(self) -> str:
-        """The namespace asked for; `_` is the caller's own. Raises the 403 of somebody else's."""
+        """As `any_namespace`; raises the 403 of somebody else's."""
         namespace = self.route.namespace
         if namespace not in ("_", self.user.namespace):
             raise refusal(403, f"The supplied authentication is not authorized to access '{namespace}'.")
         return self.user.namespace
+
+    def own_path(self) -> str:
+        """The path of an entity of one's own. Raises the 400 of an illegal name and the 403 of somebody else's."""
+        self.check_names()
+        return "/".join((self.namespace(), *self.route.names))
 
     def check_json(self) -> None:
         """Raises the 415 of a body that does not claim to be JSON; no body needs no type."""

@@ -20,9 +20,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cluster.openwhisk.embedded.config import Knobs
+from cluster.openwhisk.embedded.config import MIB, Knobs
+from cluster.openwhisk.embedded.file_logs import FileStore
 from cluster.openwhisk.embedded.kinds import Kind
-from cluster.openwhisk.embedded.logs import ContainerLogs
+from cluster.openwhisk.embedded.logs import ContainerLogs, DockerCliStore, LogStore
 from cluster.openwhisk.embedded.outcomes import Ending, Heard
 from cluster.openwhisk.embedded.spawner import NODE_ACTION, Spawner, SpawnError
 from owray.http1.client import Reply
@@ -196,7 +197,7 @@ class Containers:
             logs: ContainerLogs | None = None
             try:
                 folder = self._make_folder(number)
-                logs = ContainerLogs(asyncio.get_running_loop(), folder) if self._knobs.log_store == "docker-cli" else None
+                logs = self._open_logs(folder)
                 process_id = await self._spawn(number, folder, kind, memory_mb, logs=logs is not None)
                 connection = await self._connect(number)
             except (SpawnError, OSError) as error:
@@ -225,6 +226,14 @@ class Containers:
     def find(self, number: int) -> Container | None:
         """The container of that number, if its process still runs."""
         return self._running.get(number)
+
+    def _open_logs(self, folder: Path) -> ContainerLogs | None:
+        """None where logs are out of band."""
+        knobs = self._knobs
+        if knobs.log_store == "driver":
+            return None
+        store: LogStore = FileStore() if knobs.log_store == "file" else DockerCliStore()
+        return ContainerLogs(asyncio.get_running_loop(), folder, store, knobs.clock_skew_ms, knobs.logs_mb.greatest * MIB)
 
     def _make_folder(self, number: int) -> Path:
         folder = self._folder / str(number)

@@ -44,6 +44,11 @@ class Entities:
         self._entities[entity.path] = entity
         self.generation += 1
 
+    def amend(self, entity: Entity) -> None:
+        """Replace one that is there by one that is no newer: its place in the listings stays."""
+        self._entities[entity.path] = entity
+        self.generation += 1
+
     def delete(self, path: str, shape: type[E]) -> E:
         """What was there. Raises as `get`."""
         entity = self.get(path, shape)

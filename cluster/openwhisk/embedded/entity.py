@@ -43,6 +43,11 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
         """The root namespace, whose limits and keys are the ones that count."""
         return self.namespace.partition("/")[0]
 
+    def listed_as(self, namespace: str) -> str:
+        """Its name, with its package, below the namespace that uses it: what listings of activations select by."""
+        _, _, package = self.namespace.partition("/")
+        return "/".join((namespace, package, self.name) if package else (namespace, self.name))
+
     def annotation(self, key: str, default: Any = None) -> Any:
         return next((pair.value for pair in self.annotations if pair.key == key), default)
 
@@ -93,8 +98,13 @@ class Name(NamedTuple):
     name: str
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """As a route has them."""
+        return (self.name,) if self.package is None else (self.package, self.name)
+
+    @property
     def path(self) -> str:
-        return "/".join((self.namespace, self.name) if self.package is None else (self.namespace, self.package, self.name))
+        return "/".join((self.namespace, *self.names))
 
 
 def parse_name(text: str, own_namespace: str) -> Name:

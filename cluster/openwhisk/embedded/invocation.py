@@ -36,7 +36,6 @@ class Invocation:
         "cause",
         "container",
         "forced",
-        "in_flight",
         "prepared",
         "slot",
         "stamps",
@@ -69,7 +68,6 @@ class Invocation:
         self.cause = cause
         """The id of the enclosing sequence's activation."""
         self.always_stored = always_stored
-        self.in_flight = True
         self.slot: Slot | None = None
         """Where it runs, from the pool's grant to its completion."""
         self.container: Container | None = None

@@ -15,7 +15,7 @@ from importlib import util
 from pathlib import Path
 from typing import Any, Literal
 
-from cluster.openwhisk.embedded.answers import rejection
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, rejection
 
 Family = Literal["python", "nodejs"]
 
@@ -55,7 +55,9 @@ class Kinds:
         kind = self._by_name.get(name.strip().lower())
         if kind is None:
             valid = ", ".join(f"'{one}'" for one in sorted(self._by_name))
-            raise rejection(400, f"The specified runtime '{name}' is not supported by this platform. Valid values are: {valid}.")
+            raise rejection(
+                400, f"{MALFORMED_BODY}The specified runtime '{name}' is not supported by this platform. Valid values are: {valid}."
+            )
         return kind
 
     def described(self) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import refusal, rejection
+from cluster.openwhisk.embedded.answers import refusal
 from cluster.openwhisk.embedded.config import MIB, Knobs, Range
 
 
@@ -56,9 +56,9 @@ def patched(limits: Limits, patch: LimitsPatch | None, knobs: Knobs) -> Limits:
 
 def _check(value: int, allowed: Range, text: Callable[[int, str, int], str]) -> None:
     if value > allowed.greatest:
-        raise rejection(400, text(value, "exceeds", allowed.greatest))
+        raise refusal(400, text(value, "exceeds", allowed.greatest))
     if value < allowed.least:
-        raise rejection(400, text(value, "below", allowed.least))
+        raise refusal(400, text(value, "below", allowed.least))
 
 
 def check_size(field: str, size: int, allowed: int) -> None:

@@ -107,13 +107,17 @@ def _judged(body: bytes) -> Outcome:
     """The reply of a run that came in time and with 200."""
     try:
         compact = msgspec.json.format(body, indent=-1)
-        # Most results have no error, nor these letters anywhere: then their fields need not be told apart.
-        result = _result_shape.decode(compact) if compact[:1] not in b"{[" or b'"error"' in compact or b"\\" in compact else None
+        result = None if _is_plain(compact) else _result_shape.decode(compact)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _invalid(body)
     if isinstance(result, dict) and "error" in result:
         return Outcome(Status.APPLICATION_ERROR, _error_only(result["error"]), _characters(body), keeps_container=True)
     return Outcome(Status.SUCCESS, compact, _characters(body), keeps_container=True)
+
+
+def _is_plain(compact: bytes) -> bool:
+    """Whether it is certain at a glance that this is an object or array without an `error`: then its fields need not be told apart."""
+    return compact[:1] in b"{[" and b'"error"' not in compact and b"\\" not in compact and compact.isascii()
 
 
 def _too_long(body: bytes, allowed: int) -> Outcome:

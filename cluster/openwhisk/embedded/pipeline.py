@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
 
 from cluster.openwhisk.embedded.activations import Activations, Stored
 from cluster.openwhisk.embedded.clock import Clock
-from cluster.openwhisk.embedded.config import Knobs, StoreLevel, User
+from cluster.openwhisk.embedded.config import MIB, Knobs, StoreLevel, User
 from cluster.openwhisk.embedded.containers import Container, Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.ids import activation_id
@@ -37,6 +38,7 @@ from cluster.openwhisk.embedded.invocation import Ack, Invocation, acknowledge
 from cluster.openwhisk.embedded.logs import ContainerLogs
 from cluster.openwhisk.embedded.outcomes import Heard, Outcome, Status, after_init, after_run, defect, no_container
 from cluster.openwhisk.embedded.placing import Placing
+from cluster.openwhisk.embedded.pool import Tally
 from cluster.openwhisk.embedded.prepared import Prepared
 from cluster.openwhisk.embedded.records import Record, encode_record, make_record
 from cluster.openwhisk.embedded.throttles import ConcurrencyThrottle
@@ -66,20 +68,50 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self._placing = Placing(knobs, containers, counters, self)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[str, Invocation] = {}
         self._stopped = False
 
+    @property
+    def in_flight(self) -> Mapping[str, Invocation]:
+        """What was published and is not yet completed, oldest first, by activation id."""
+        return self._in_flight
+
+    def census(self) -> dict[str, Tally]:
+        """What the pool has at the moment."""
+        return self._placing.census()
+
     def call(
-        self, prepared: Prepared, user: User, arguments: bytes, transaction_id: str, *, cause: str | None = None, blocking: bool = True
+        self,
+        prepared: Prepared,
+        user: User,
+        arguments: bytes,
+        transaction_id: str,
+        *,
+        cause: str | None = None,
+        blocking: bool = True,
+        always_stored: bool = False,
     ) -> Invocation:
         """An invocation by the controller itself (a sequence's component, a web action), published; `acked` is its end."""
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
         seen_ms = self._clock.controller_ms()
-        invocation = Invocation(prepared, user, arguments, activation_id(), transaction_id, seen_ms, acked, cause=cause, blocking=blocking)
+        invocation = Invocation(
+            prepared,
+            user,
+            arguments,
+            activation_id(),
+            transaction_id,
+            seen_ms,
+            acked,
+            cause=cause,
+            blocking=blocking,
+            always_stored=always_stored,
+        )
         self.publish(invocation)
         return invocation
 
     def publish(self, invocation: Invocation) -> None:
         """From here on the activation will have a record, whether anybody waits for it or not."""
+        self._in_flight[invocation.activation_id] = invocation
         self._concurrency.published(invocation.user.namespace)
         if not self._placing.place(invocation):
             # What waits longer than this stops counting as in flight, although it will still run. Without waiting nothing takes so long.
@@ -171,26 +203,20 @@ class Pipeline:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return
-            container.logs.take()
+            container.logs.forget()
         self._finish(invocation, outcome, record, ack.record, keep=outcome.keeps_container)
         acknowledge(invocation, ack)
 
     async def _collect(self, invocation: Invocation, logs: ContainerLogs, outcome: Outcome, record: Record) -> None:
-        """The activation's lines go into its record; a container whose logs cannot be read to their end is given up."""
-        keep = outcome.keeps_container
-        lines: list[str] = []
+        """The activation's lines go into its record; a container whose logs are not whole is given up."""
         try:
-            if not keep:
-                lines = logs.take()
-            else:
-                if self._knobs.log_delay_ms:
-                    await asyncio.sleep(self._knobs.log_delay_ms / 1000)
-                try:
-                    lines = await logs.collect()
-                except TimeoutError:
-                    keep = False
-            encoded = encode_record(msgspec.structs.replace(record, logs=lines))
-            self._finish(invocation, outcome, record, encoded, keep=keep)
+            if self._knobs.log_delay_ms:
+                await asyncio.sleep(self._knobs.log_delay_ms / 1000)
+            limit_bytes = invocation.prepared.action.limits.logs * MIB
+            collected = await logs.collect(limit_bytes, failed=not outcome.keeps_container)
+            self._counters.logs_truncated += collected.truncated
+            encoded = encode_record(msgspec.structs.replace(record, logs=collected.lines))
+            self._finish(invocation, outcome, record, encoded, keep=outcome.keeps_container and collected.whole)
         except Exception:  # noqa: BLE001 - see failed
             self.failed(invocation)
 
@@ -211,8 +237,7 @@ class Pipeline:
             counters.run_ms += stamps.run_ended - stamps.run_begun
 
     def _complete(self, invocation: Invocation) -> None:
-        if invocation.in_flight:
-            invocation.in_flight = False
+        if self._in_flight.pop(invocation.activation_id, None) is not None:
             self._concurrency.completed(invocation.user.namespace)
         if invocation.forced is not None:
             invocation.forced.cancel()

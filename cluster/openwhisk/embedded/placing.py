@@ -19,7 +19,7 @@ from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.containers import CannotStart, Container, Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.invocation import Invocation
-from cluster.openwhisk.embedded.pool import Grant, Pool, Slot
+from cluster.openwhisk.embedded.pool import Grant, Pool, Slot, Tally
 
 LOOK_INTERVAL_S = 10.0
 """How often idle containers are looked at. An interval in which nothing was called is used to prepare for what comes."""
@@ -54,11 +54,14 @@ class Placing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._placed = 0
         self._placed_before = 0
+        self._stopped = False
         containers.on_lost = self._lost
         self._looking = self._loop.call_later(LOOK_INTERVAL_S, self._look_after)
 
     def place(self, invocation: Invocation) -> bool:
         """A slot, at once (True) or after waiting in the buffer (False)."""
+        if self._stopped:
+            return False
         self._placed += 1
         need = invocation.prepared.need(invocation.user)
         grant = self._pool.submit(need)
@@ -81,8 +84,13 @@ class Placing:
             self._drop(slot)
         self._settle()
 
+    def census(self) -> dict[str, Tally]:
+        """What the pool has at the moment."""
+        return self._pool.census()
+
     async def stop(self) -> None:
         """Start no more containers."""
+        self._stopped = True
         self._looking.cancel()
         for task in self._tasks:
             task.cancel()
@@ -134,6 +142,8 @@ class Placing:
         self._containers.destroy(slot.number)
 
     def _settle(self) -> None:
+        if self._stopped:
+            return
         for invocation, grant in self._pool.settle():
             self._granted(invocation, grant)
 

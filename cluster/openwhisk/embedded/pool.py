@@ -56,6 +56,14 @@ class Slot:
     ready_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many there are, and the memory they hold or ask for."""
+
+    count: int
+    memory_mb: int
+
+
 class Grant(NamedTuple):
     """Run in this slot; before that, remove the containers of `evicted`."""
 
@@ -102,6 +110,7 @@ class Pool(Generic[Ticket]):
     def __init__(self, user_memory_mb: int) -> None:
         self._user_memory_mb = user_memory_mb
         self._reserved_mb = 0
+        self._slots = 0
         self._ready = _Ready()
         self._buffer: deque[tuple[Need, Ticket]] = deque()
         self._numbers = itertools.count(1)
@@ -114,6 +123,15 @@ class Pool(Generic[Ticket]):
     @property
     def waiting(self) -> int:
         return len(self._buffer)
+
+    def census(self) -> dict[str, Tally]:
+        """What there is at the moment, in the words of the real pool's metrics."""
+        idle = Tally(self._ready.count, sum(slot.need.memory_mb for slot in self._ready))
+        return {
+            "active": Tally(self._slots - idle.count, self._reserved_mb - idle.memory_mb),
+            "idles": idle,
+            "runBuffer": Tally(len(self._buffer), sum(need.memory_mb for need, _ in self._buffer)),
+        }
 
     def submit(self, need: Need) -> Grant | None:
         """A grant at once, or None: then `wait`."""
@@ -141,6 +159,7 @@ class Pool(Generic[Ticket]):
     def drop(self, slot: Slot) -> None:
         """The container of a busy slot is no more, or soon will not be."""
         self._reserved_mb -= slot.need.memory_mb
+        self._slots -= 1
 
     def lose(self, slot: Slot) -> None:
         """The container of a ready slot has ended by itself."""
@@ -167,6 +186,7 @@ class Pool(Generic[Ticket]):
 
     def _new(self, need: Need) -> Slot:
         self._reserved_mb += need.memory_mb
+        self._slots += 1
         return Slot(next(self._numbers), need, next(self._uses))
 
     def _make_room(self, wanted_mb: int) -> tuple[Slot, ...]:

@@ -6,12 +6,13 @@ Arguments travel as the bytes they came in. They are decoded only as far as must
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.actions import Action
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, rejection
+from cluster.openwhisk.embedded.actions import Action, CodeAction
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import User
 from cluster.openwhisk.embedded.entity import Pair
 from cluster.openwhisk.embedded.pool import Need
@@ -24,16 +25,14 @@ _arguments = msgspec.json.Decoder(Arguments)
 class Prepared:
     """See the module. Immutable by convention: a new version of the action makes a new one."""
 
-    def __init__(self, action: Action, inherited: tuple[Pair, ...] = (), binding: str | None = None) -> None:
+    def __init__(self, action: CodeAction, inherited: tuple[Pair, ...] = (), binding: str | None = None) -> None:
         """`inherited` are the parameters of the package and of the binding, which the action's own go over; `binding` is its path."""
         self.action = action
         self.binding = binding
         self.identity = action.identity() + (binding or "").encode()
-        parameters = {pair.key: pair for pair in (*inherited, *action.parameters) if not pair.init}
-        self._defaults: Arguments = {key: msgspec.Raw(encode(pair.value)) for key, pair in parameters.items()}
+        self._defaults = defaults_of((*inherited, *action.parameters))
         self._environment = {pair.key: _as_text(pair.value) for pair in action.parameters if pair.init}
-        fixed = (pair.key for pair in (*inherited, *action.parameters) if pair.value is not None)
-        self._final = frozenset(fixed) if action.annotation("final") else frozenset[str]()
+        self._final = final_keys(action, (*inherited, *action.parameters))
         self._gives_key = bool(action.annotation("provide-api-key", default=True))
         self._needs: dict[str, Need] = {}
         self._tail = encode({"action_name": f"/{action.path}", "action_version": action.version})[1:-1]
@@ -47,20 +46,15 @@ class Prepared:
 
     def listed_as(self, user: User) -> str:
         """What listings of activations select by: the invoking namespace, then the action's name with its package."""
-        _, _, package = self.action.namespace.partition("/")
-        return "/".join((user.namespace, package, self.action.name) if package else (user.namespace, self.action.name))
+        return self.action.listed_as(user.namespace)
 
     def arguments(self, payload: bytes) -> bytes:
         """The action's parameters with the payload over them, as JSON. Raises the 400 of a payload that is no object or not allowed."""
-        if not payload:
-            return encode(self._defaults)
-        try:
-            given = _arguments.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise rejection(400, f"{MALFORMED_BODY}{error}") from None
-        if not self._final.isdisjoint(given):
-            raise rejection(400, "Request defines parameters that are not allowed (e.g., reserved properties).")
-        return encode(self._defaults | given) if self._defaults else payload
+        return merged_arguments(self._defaults, self._final, payload)
+
+    def arguments_of_result(self, result: bytes) -> bytes:
+        """The action's parameters with what the component before it in a sequence has made over them. An array replaces everything."""
+        return result_arguments(self._defaults, result)
 
     def run_body(self, arguments: bytes, user: User, activation_id: str, transaction_id: str, deadline_ms: int) -> bytes:
         """What is posted to /run. The deadline is a string of epoch milliseconds."""
@@ -95,6 +89,34 @@ class Prepared:
             "env": environment | self._environment,
         }
         return encode({"value": value})
+
+
+def defaults_of(pairs: Iterable[Pair]) -> Arguments:
+    """The arguments that parameters make; where two have the same key the later one counts."""
+    return {pair.key: msgspec.Raw(encode(pair.value)) for pair in pairs if not pair.init}
+
+
+def final_keys(action: Action, pairs: Iterable[Pair]) -> frozenset[str]:
+    """The parameters that no caller may give: those of an action with the annotation `final` that have a value."""
+    return frozenset(pair.key for pair in pairs if pair.value is not None) if action.annotation("final") else frozenset()
+
+
+def merged_arguments(defaults: Arguments, final: frozenset[str], payload: bytes) -> bytes:
+    """Parameters with a payload over them, as JSON; `final` may not be given. Raises the 400s of a payload."""
+    if not payload:
+        return encode(defaults)
+    try:
+        given = _arguments.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise rejection(400, f"{MALFORMED_BODY}{error}") from None
+    if not final.isdisjoint(given):
+        raise refusal(400, "Request defines parameters that are not allowed (e.g., reserved properties).")
+    return encode(defaults | given) if defaults else payload
+
+
+def result_arguments(defaults: Arguments, result: bytes) -> bytes:
+    """Parameters with a result over them; an array replaces everything."""
+    return encode(defaults | _arguments.decode(result)) if defaults and result.startswith(b"{") else result
 
 
 def _credentials(user: User) -> str:

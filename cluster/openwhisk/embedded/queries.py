@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from cluster.openwhisk.embedded.answers import Refused, rejection
+from cluster.openwhisk.embedded.entity import Entity
 
 Query = Mapping[str, str]
 
@@ -36,6 +37,12 @@ class Page(NamedTuple):
         if skip < 0:
             raise malformed("skip", f"The value '{skip}' is not greater than or equal to 0 for {collection}.")
         return cls(limit or MAX_LIMIT, skip, boolean(query, "count", default=False))
+
+    def of_entities(self, collection: str, found: Sequence[Entity]) -> Any:
+        """The body of a listing: summaries, or how many there are after those skipped."""
+        if self.only_count:
+            return {collection: max(0, len(found) - self.skip)}
+        return [entity.summary() for entity in found[self.skip : self.skip + self.limit]]
 
 
 def boolean(query: Query, name: str, *, default: bool) -> bool:

@@ -102,15 +102,25 @@ def make_record(
         end=end,
         duration=end - start,
         cause=msgspec.UNSET if cause is None else cause,
-        response=Response(
-            STATUS_TEXTS[outcome.status],
-            outcome.status is Status.SUCCESS,
-            msgspec.Raw(outcome.result),
-            msgspec.UNSET if outcome.size is None else outcome.size,
-        ),
+        response=response_of(outcome),
         logs=(),
         annotations=annotations,
     )
+
+
+def response_of(outcome: Outcome) -> Response:
+    return Response(
+        STATUS_TEXTS[outcome.status],
+        outcome.status is Status.SUCCESS,
+        msgspec.Raw(outcome.result),
+        msgspec.UNSET if outcome.size is None else outcome.size,
+    )
+
+
+def duration_ms(stamps: Stamps) -> int:
+    """As the record of the activation has it."""
+    start, end, _ = _interval(stamps, 0)
+    return end - start
 
 
 def _interval(stamps: Stamps, now_ms: int) -> tuple[int, int, int]:

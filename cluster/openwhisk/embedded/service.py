@@ -22,6 +22,7 @@ from cluster.openwhisk.embedded.answers import Answer, json_answer, refusal, tex
 from cluster.openwhisk.embedded.auth import Authentication
 from cluster.openwhisk.embedded.calls import Call, Handler, OpenHandler
 from cluster.openwhisk.embedded.clock import Clock
+from cluster.openwhisk.embedded.components import Components
 from cluster.openwhisk.embedded.config import MIB, PlatformConfig
 from cluster.openwhisk.embedded.containers import Containers
 from cluster.openwhisk.embedded.counters import Counters
@@ -30,10 +31,16 @@ from cluster.openwhisk.embedded.front import Front, PublicHandler, server_log
 from cluster.openwhisk.embedded.info import api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
+from cluster.openwhisk.embedded.metrics import Metrics
+from cluster.openwhisk.embedded.operations import Operations
+from cluster.openwhisk.embedded.package_api import PackageApi
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
+from cluster.openwhisk.embedded.rule_api import RuleApi
+from cluster.openwhisk.embedded.sequence_runs import SequenceRuns
 from cluster.openwhisk.embedded.throttles import Throttles
+from cluster.openwhisk.embedded.trigger_api import TriggerApi
 from cluster.openwhisk.embedded.web_actions import WebActions
 
 if TYPE_CHECKING:
@@ -82,6 +89,11 @@ class Platform:
         self._pipeline = Pipeline(knobs, self._containers, self._throttles.concurrency, self._activations, self._counters, self._clock)
         self._entities = Entities()
         self._resolver = Resolver(self._entities)
+        self._sequences = SequenceRuns(Components(knobs, self._resolver), self._pipeline, self._clock)
+        self._actions = ActionApi(
+            knobs, self._kinds, self._entities, self._resolver, self._pipeline, self._sequences, self._throttles, self._clock
+        )
+        self._triggers = TriggerApi(knobs, self._entities, self._actions, self._pipeline, self._throttles, self._clock)
         self._front = Front(
             Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock, knobs
         )
@@ -119,6 +131,8 @@ class Platform:
         """No container is left when this returns."""
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._triggers.stop()
+        await self._sequences.stop()
         await self._pipeline.stop()
         await self._containers.close()
 
@@ -135,17 +149,27 @@ class Platform:
         async def ping() -> Answer:
             return text_answer("pong")
 
-        return {"root": info, "api": about_api, "ping": ping}
+        metrics = Metrics(self._counters, self._pipeline, self._activations)
+        operations = Operations(self._knobs, self._pipeline, metrics)
+        return {"root": info, "api": about_api, "ping": ping, **operations.public()}
 
     def _handlers(self) -> dict[tuple[Place, str], Handler]:
         """What is asked of a namespace, by who has its key."""
-        actions = ActionApi(self._knobs, self._kinds, self._entities, self._resolver, self._pipeline, self._throttles, self._clock)
+        packages = PackageApi(self._knobs, self._entities, self._clock)
+        rules = RuleApi(self._knobs, self._entities, self._resolver, self._clock)
         activations = ActivationApi(self._knobs, self._activations)
-        return {**self._namespace_routes(), **actions.routes(), **activations.routes()}
+        return {
+            **self._namespace_routes(),
+            **self._actions.routes(),
+            **packages.routes(),
+            **self._triggers.routes(),
+            **rules.routes(),
+            **activations.routes(),
+        }
 
     def _open_handlers(self) -> dict[Place, OpenHandler]:
         """What anybody may ask, with a key or without."""
-        web_actions = WebActions(self._knobs, self._config.users, self._resolver, self._pipeline, self._throttles)
+        web_actions = WebActions(self._knobs, self._config.users, self._resolver, self._actions, self._throttles)
         return {**web_actions.routes()}
 
     def _namespace_routes(self) -> dict[tuple[Place, str], Handler]:

@@ -109,9 +109,8 @@ class Spawner:
         cores = ",".join(map(str, self._cores))
         with theirs:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - 1 ms, at start only; our own interpreter and file
-                [sys.executable, "-I", "-S", "-B", str(ZYGOTE), str(theirs.fileno()), str(os.getpid()), cores, str(PYTHON_ACTION)],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-I", "-S", "-B", str(ZYGOTE), str(os.getpid()), cores, str(PYTHON_ACTION)],
+                stdin=theirs.fileno(),
                 start_new_session=True,
                 cwd="/",
             )

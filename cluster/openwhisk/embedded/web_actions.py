@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from cluster.openwhisk.embedded.action_api import ACTIVATION_HEADER, EXTRA_LOGGING_HEADER
+from cluster.openwhisk.embedded.action_api import ACTIVATION_HEADER, ActionApi
 from cluster.openwhisk.embedded.actions import Action
 from cluster.openwhisk.embedded.answers import (
     MALFORMED_BODY,
@@ -40,15 +40,14 @@ from cluster.openwhisk.embedded.answers import (
     rejection,
 )
 from cluster.openwhisk.embedded.auth import CHALLENGE, MISSING
-from cluster.openwhisk.embedded.calls import OpenCall, OpenHandler
+from cluster.openwhisk.embedded.calls import Call, OpenCall, OpenHandler
 from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.ids import checked_name
-from cluster.openwhisk.embedded.invocation import stop_waiting
+from cluster.openwhisk.embedded.invocation import Ack, stop_waiting
 from cluster.openwhisk.embedded.outcomes import Outcome, Status
-from cluster.openwhisk.embedded.pipeline import Pipeline
-from cluster.openwhisk.embedded.prepared import Prepared
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
+from cluster.openwhisk.embedded.sequences import Callee
 from cluster.openwhisk.embedded.throttles import Throttles
 from cluster.openwhisk.embedded.web_answers import EXTENSIONS, is_json, is_textual, pretty
 
@@ -81,11 +80,11 @@ class Target(NamedTuple):
 class WebActions:
     """The handler of everything below `/web`."""
 
-    def __init__(self, knobs: Knobs, users: Sequence[User], resolver: Resolver, pipeline: Pipeline, throttles: Throttles) -> None:
+    def __init__(self, knobs: Knobs, users: Sequence[User], resolver: Resolver, actions: ActionApi, throttles: Throttles) -> None:
         self._knobs = knobs
         self._owners = {user.namespace: user for user in users}
         self._resolver = resolver
-        self._pipeline = pipeline
+        self._actions = actions
         self._throttles = throttles
         self._loop = asyncio.get_running_loop()
 
@@ -95,44 +94,45 @@ class WebActions:
     async def call(self, call: OpenCall) -> Answer:
         target = _target(call)
         try:
-            owner, prepared = self._exported(target)
+            owner, callee = self._exported(target)
             self._throttles.admit_invocation(owner.namespace)
         except Refused as refused:
             return _refused(refused, call)
-        own_options = prepared.action.annotation("web-custom-options") is True
+        own_options = callee.action.annotation("web-custom-options") is True
         if call.method == "OPTIONS" and not own_options:
             return Answer(200, b"", content_type="", cors=False, headers=_cors(call))
         try:
-            answer = await self._ran(call, target, owner, prepared)
+            answer = await self._ran(call, target, owner, callee)
         except Refused as refused:
             answer = _refused(refused, call)
         return answer if own_options else msgspec.structs.replace(answer, cors=False, headers=answer.headers + _cors(call))
 
-    def _exported(self, target: Target) -> tuple[User, Prepared]:
+    def _exported(self, target: Target) -> tuple[User, Callee]:
         """The action and who it runs as. Raises the 404 of what is not there for anybody, whatever keeps it from being so."""
         owner = self._owners.get(target.namespace)
         if owner is None:
             raise refusal(404, NOT_FOUND)
         try:
-            prepared = self._resolver.callee(owner, target.namespace, target.names)
+            callee = self._resolver.callee(owner, target.namespace, target.names)
         except Refused:
             raise refusal(404, NOT_FOUND) from None
-        if prepared.action.annotation("web-export") is not True:
+        if callee.action.annotation("web-export") is not True:
             raise refusal(404, NOT_FOUND)
-        return owner, prepared
+        return owner, callee
 
-    async def _ran(self, call: OpenCall, target: Target, owner: User, prepared: Prepared) -> Answer:
+    async def _ran(self, call: OpenCall, target: Target, owner: User, callee: Callee) -> Answer:
         """Check, run, wait. Raises the 401s, 400s and 413s of the module's table."""
         if len(call.body) > self._knobs.payload_bytes:
             raise refusal(413, f"Request larger than allowed: {len(call.body)} > {self._knobs.payload_bytes} bytes.")
         # One that answers OPTIONS itself is asked by browsers, which send no key with it.
-        if call.method != "OPTIONS" and not _is_authorised(call, prepared.action):
+        if call.method != "OPTIONS" and not _is_authorised(call, callee.action):
             raise refusal(401, NOT_AUTHENTICATED)
-        arguments = prepared.arguments(encode(_arguments(call, target, raw=prepared.action.annotation("raw-http") is True)))
-        invocation = self._pipeline.call(prepared, owner, arguments, call.transaction_id)
-        invocation.always_stored = call.headers.get(EXTRA_LOGGING_HEADER) == "on"
-        timer = self._loop.call_later(self._knobs.blocking_wait_ms / 1000, stop_waiting, invocation.acked)
-        ack = await invocation.acked
+        payload = encode(_arguments(call, target, raw=callee.action.annotation("raw-http") is True))
+        acked: asyncio.Future[Ack | None] = self._loop.create_future()
+        owners = Call(owner, call.route, call.headers, payload, call.transaction_id, call.seen_ms)
+        activation_id = self._actions.started(owners, callee, acked, blocking=True)
+        timer = self._loop.call_later(self._knobs.blocking_wait_ms / 1000, stop_waiting, acked)
+        ack = await acked
         timer.cancel()
         try:
             if ack is None:
@@ -140,7 +140,7 @@ class WebActions:
             answer = _shown(ack.outcome, target.extension)
         except Refused as refused:
             answer = _refused(refused, call)
-        return msgspec.structs.replace(answer, headers=((ACTIVATION_HEADER, invocation.activation_id), *answer.headers))
+        return msgspec.structs.replace(answer, headers=((ACTIVATION_HEADER, activation_id), *answer.headers))
 
 
 def _target(call: OpenCall) -> Target:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +21,18 @@ print(os.getpriority(os.PRIO_PROCESS, 0), os.getsid(0) == os.getpid(), autogroup
 """
 
 
-@pytest.mark.parametrize("leader", [False, True], ids=["in another's session", "leads a session"])
-def test_a_scribe_has_the_least_weight_among_processes_and_among_sessions(leader):
-    said = subprocess.run(
-        [sys.executable, "-c", STAND_BACK], capture_output=True, text=True, check=True, start_new_session=leader
-    ).stdout.split()
+@pytest.mark.parametrize(
+    "leads",
+    [{}, {"start_new_session": True}, {"process_group": 0}],
+    ids=["leads nothing", "leads a session", "leads a group, as Ray's workers do"],
+)
+def test_a_scribe_has_the_least_weight_among_processes_and_among_sessions(leads):
+    mine = _autogroup()
+    said = subprocess.run([sys.executable, "-c", STAND_BACK], capture_output=True, text=True, check=True, **leads).stdout.split()
     assert said == ["19", "True", "19"]
+    assert _autogroup() == mine  # and nobody else's
+
+
+def _autogroup():
+    path = Path("/proc/self/autogroup")
+    return path.read_text() if path.exists() else ""

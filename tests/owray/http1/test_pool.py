@@ -1,11 +1,9 @@
 """The pool: who gets which connection, and what becomes of those that wait."""
 
 import asyncio
-import socket
 
-import pytest
 from support.gateway import Gateway, Script, Step
-from support.loops import run, settled, until
+from support.loops import run, settled
 
 from owray.http1.connection import Tcp, connect
 from owray.http1.pool import MAX_IDLE_S, MAX_USES, Pool
@@ -342,36 +340,6 @@ def test_connections_are_renewed_before_a_server_cuts_them_off(loop_kind):
             pool.close()
 
     run(main(), loop_kind)
-
-
-def test_filling_opens_connections_ahead_of_the_calls(loop_kind):
-    async def main():
-        async with Gateway() as gateway:
-            pool = pool_of(gateway, max_opening=4)
-            await pool.fill(10)
-            await until(lambda: gateway.connections == 10)
-            taken = [pool.take() for _ in range(10)]
-            assert sorted(connection.number for connection in taken) == list(range(10))
-            assert pool.take() is None
-            for connection in taken:
-                pool.give_back(connection)
-            pool.close()
-            await until(lambda: not gateway.live)
-
-    run(main(), loop_kind)
-
-
-def test_filling_from_where_nobody_listens_is_an_os_error(loop_kind):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-
-        async def main():
-            gateway = Gateway()
-            gateway.port = taken.getsockname()[1]
-            with pytest.raises(OSError, match=r"refused|Connect call failed"):
-                await pool_of(gateway).fill(3)
-
-        run(main(), loop_kind)
 
 
 def test_a_server_that_hangs_up_on_every_connect_fails_callers_instead_of_losing_them(loop_kind):

@@ -52,13 +52,13 @@ def journals(folder):
 def rows_of(path):
     """All rows of a journal as dictionaries, their texts in place of codes; and the bytes left over."""
     journal = Journal(path)
-    rows, texts = [], []
+    rows, texts = [], {}
     for block in journal.blocks():
-        texts.extend(block.texts)
+        texts |= dict(enumerate(block.texts, block.texts_before))
         rows.extend(dict(zip(FIELDS, values, strict=True)) for values in ROW.iter_unpack(block.rows))
     for row in rows:
         for name in ("container", "error", "extra"):
-            row[name] = texts[row[name]] if row[name] >= 0 else None
+            row[name] = texts.get(row[name])
     return rows, journal.left_over_bytes
 
 
@@ -220,17 +220,37 @@ def test_a_journal_cut_anywhere_gives_exactly_the_rows_of_its_whole_blocks(tmp_p
     assert left_over == cut - max((end for end in (header, *ends) if end <= cut), default=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(blocks=st.lists(st.integers(1, 5), min_size=1, max_size=5), data=st.data())
-def test_a_changed_byte_costs_the_rows_from_its_block_on_and_no_others(tmp_path_factory, blocks, data):
+def test_damage_costs_the_rows_and_texts_of_the_block_it_is_in_and_no_others(tmp_path_factory, blocks, data):
     folder = tmp_path_factory.mktemp("damaged")
     whole, ends = _journal_of(folder, blocks)
-    place = data.draw(st.integers(whole.index(b"\n") + 1, len(whole) - 1))
-    damaged = bytearray(whole)
-    damaged[place] ^= data.draw(st.integers(1, 255))
-    (folder / "damaged").write_bytes(damaged)
-    kept = sum(rows for rows, end in zip(blocks, ends, strict=True) if end <= place)
-    assert seqs_of(folder / "damaged") == list(range(kept))
+    header = whole.index(b"\n") + 1
+    place = data.draw(st.integers(header, len(whole) - 1))
+    struck = next(number for number, end in enumerate(ends) if place < end)
+    start, end = [header, *ends][struck : struck + 2]
+    cut = data.draw(st.integers(1, end - place))
+    instead = data.draw(st.binary(max_size=4) | st.just(b"OWRB") | st.just(whole[start:place]))
+    damaged = folder / "damaged"
+    damaged.write_bytes(whole[:place] + instead + whole[place + cut :])
+    rows, left_over = rows_of(damaged)
+    seqs = list(range(sum(blocks)))
+    first = sum(blocks[:struck])
+    if instead == whole[place : place + cut]:
+        assert ([row["seq"] for row in rows], left_over) == (seqs, 0)
+        return
+    assert [row["seq"] for row in rows] == seqs[:first] + seqs[first + blocks[struck] :]
+    assert all(row["container"] == f"container {row['seq']}" for row in rows)
+    assert left_over == end - start + len(instead) - cut
+
+
+def test_the_next_block_is_found_wherever_the_search_for_it_is_divided(tmp_path, monkeypatch):
+    whole, ends = _journal_of(tmp_path, [3, 3])
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(whole[: ends[0] - 1] + whole[ends[0] :])
+    for size in range(1, 40):
+        monkeypatch.setattr("owray.record.journal._SEARCH_BYTES", size)
+        assert seqs_of(damaged) == [3, 4, 5]
 
 
 def _journal_of(folder, blocks):

@@ -1,5 +1,6 @@
 """Parts: Parquet that holds what the journal held."""
 
+import fcntl
 from itertools import pairwise
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from support.runs import ManualClock, add, new_run, ok, planned_rows, recipe, re
 
 from owray.record.journal import Header, Recorder
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_8, NULL_16, NULL_32, NULL_64, PACKED_FIELDS, Outcome
-from owray.record.parts import convert, convert_closed
+from owray.record.parts import BeingConverted, Part, convert, convert_closed
 
 HEADER = Header("r", 3, 4, "0")
 NULL = {"q": NULL_64, "i": NULL_32, "h": NULL_16, "b": NULL_8}
@@ -154,6 +155,69 @@ def test_a_journal_without_a_whole_block_gives_no_part(tmp_path):
     assert not journal.exists()
 
 
+def test_rows_behind_a_damaged_block_are_kept_and_none_bears_a_wrong_name(tmp_path):
+    """The second of three blocks is damaged: it brought one container, one error and one extra, and the rows behind it name them."""
+    clock = ManualClock()
+    recorder = Recorder(tmp_path / "journal", HEADER, clock)
+    ends = []
+    for first, name in ((0, "one"), (2, "two"), (4, "three")):
+        told = {"container": name, "error": name, "extra": name}
+        again = {"container": "two", "error": "two"} if name == "three" else {}
+        add(recorder, ok(first, first) | told)
+        add(recorder, ok(first + 1, first + 1) | {"container": "one", "error": "one"} | again)
+        recorder.tick(clock.pass_ms(250))
+        ends.append(next((tmp_path / "journal").glob("*.open")).stat().st_size)
+    recorder.close()
+    (journal,) = (tmp_path / "journal").glob("*.journal")
+    content = bytearray(journal.read_bytes())
+    content[ends[1] - 1] ^= 1
+    journal.write_bytes(content)
+    part = convert(journal, tmp_path / "parts", recipe())
+    assert (part.rows, part.left_over_bytes) == (4, ends[1] - ends[0])
+    read = pq.read_table(part.path, columns=["seq", *TEXTS], partitioning=None).to_pylist()
+    assert [tuple(row.values()) for row in read] == [
+        (0, "one", "one", "one"),
+        (1, "one", "one", None),
+        (4, "three", "three", "three"),
+        (5, None, "other", None),
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    blocks=st.lists(st.lists(st.tuples(*[st.sampled_from(["a", "b", "c", None])] * 3), min_size=1, max_size=3), max_size=5), data=st.data()
+)
+def test_whichever_blocks_are_lost_a_text_is_the_right_one_or_none(tmp_path_factory, blocks, data):
+    folder = tmp_path_factory.mktemp("lost")
+    clock = ManualClock()
+    recorder = Recorder(folder / "journal", HEADER, clock)
+    add(recorder, ok(0, 0))
+    recorder.tick(clock.pass_ms(250))
+    (journal,) = (folder / "journal").glob("*.open")
+    told, kept = [(ok(0, 0)["container"], None, None)], [journal.read_bytes()]
+    for rows in blocks:
+        size = journal.stat().st_size
+        for texts in rows:
+            add(recorder, ok(len(told), len(told)) | dict(zip(TEXTS, texts, strict=True)))
+            told.append(texts)
+        recorder.tick(clock.pass_ms(250))
+        kept.append(journal.read_bytes()[size:])
+    recorder.close()
+    lost = data.draw(st.sets(st.integers(1, max(1, len(blocks)))))
+    (journal,) = (folder / "journal").glob("*.journal")
+    journal.write_bytes(b"".join(b"damaged" if number in lost else block for number, block in enumerate(kept)))
+    part = convert(journal, folder / "parts", recipe())
+    read = pq.read_table(part.path, columns=["seq", *TEXTS], partitioning=None).to_pylist()
+    numbers = [0, *(number for number, rows in enumerate(blocks, 1) for _ in rows)]
+    assert [row["seq"] for row in read] == [seq for seq, number in enumerate(numbers) if number not in lost]
+    for row in read:
+        container, error, extra = told[row["seq"]]
+        assert row["container"] in {container, None}
+        assert row["error"] == error or (error is not None and row["error"] == "other")
+        assert row["extra"] == extra  # it is its own row's alone, and came in the same block
+        assert lost or row["container"] == container
+
+
 def test_an_open_journal_is_left_to_its_invoker(tmp_path):
     folder = new_run(tmp_path)
     recorder = record(folder, planned_rows(recipe()))
@@ -171,6 +235,35 @@ def test_a_failed_conversion_leaves_the_journal_and_no_part(tmp_path):
         convert(journal, folder.calls("0"), recipe())
     assert journal.exists()
     assert not list(folder.calls("0").iterdir())
+
+
+def test_a_journal_that_another_process_converts_is_left_to_it(tmp_path):
+    folder = new_run(tmp_path)
+    record(folder, planned_rows(recipe())).close()
+    (journal,) = folder.journal_files()
+    with journal.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BeingConverted, match=r"invoker-0-0\.journal is being turned into a part"):
+            convert(journal, folder.calls("0"), recipe())
+        assert not folder.parts()
+    assert convert(journal, folder.calls("0"), recipe()).rows == 100
+
+
+def test_a_journal_that_another_process_has_just_converted_is_nothing_to_do(tmp_path, monkeypatch):
+    folder = new_run(tmp_path)
+    record(folder, planned_rows(recipe())).close()
+    (journal,) = folder.journal_files()
+    lock = fcntl.flock
+
+    def after_the_other(descriptor, operation):
+        journal.unlink(missing_ok=True)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", after_the_other)
+    nothing = Part(None, 0, 0)
+    assert convert(journal, folder.calls("0"), recipe()) == nothing  # it went when it was open here already
+    assert convert(journal, folder.calls("0"), recipe()) == nothing  # it was gone before
+    assert not folder.parts()
 
 
 def test_a_large_part_has_row_groups_that_can_be_skipped_by_time(tmp_path):

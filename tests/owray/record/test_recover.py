@@ -1,5 +1,6 @@
 """Recovery: each planned call has exactly one row afterwards, whatever was lost, and however often it is done."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -187,6 +188,19 @@ def test_two_recoveries_do_not_meet(tmp_path):
     folder = new_run(tmp_path)
     with recovering(folder), pytest.raises(StillPlaying, match="being recovered"), recovering(folder):
         pass
+
+
+def test_a_recovery_does_not_meet_a_scribe_that_outlives_its_storm(tmp_path):
+    folder = new_run(tmp_path)
+    broken_off(folder, recipe(), 1, [(60, 15)])
+    (journal,) = folder.journal_files()
+    with recovering(folder) as manifest:
+        with journal.open("rb") as scribe:
+            fcntl.flock(scribe, fcntl.LOCK_EX)
+            with pytest.raises(StillPlaying, match="not at rest"):
+                complete(folder, manifest)
+        recovery = complete(folder, manifest)
+    assert (recovery.journals, recovery.found, recovery.lost, recovery.unsent) == (1, 60, 15, 25)
 
 
 def test_what_a_torn_journal_held_beyond_its_last_block_is_told(tmp_path):

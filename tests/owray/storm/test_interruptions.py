@@ -68,11 +68,12 @@ def test_the_second_interruption_cuts_off_what_is_under_way(interrupted):
     assert {row["outcome"] for row in rows.values()} <= {"ok", "lost", "unsent"}
 
 
-def test_ctrl_c_while_it_gets_ready_leaves_no_run(lab_home, runs):
-    place = runs / "early"
+@pytest.mark.parametrize("pause_s", [0.0, 0.3])
+def test_ctrl_c_between_the_making_of_the_run_and_its_start_leaves_no_run(lab_home, runs, pause_s):
+    place = runs / f"early-{pause_s}"
     with Command("storm", "--action", "noop", home=lab_home, runs=place) as storm:
         storm.folder()
-        time.sleep(0.3)
+        time.sleep(pause_s)
         storm.signal(signal.SIGINT)
         result = storm.end()
     assert (result.returncode, result.stdout) == (ABORTED, "")

@@ -20,7 +20,8 @@ Orders come over a socket, one JSON object a line, and events go back the same w
 How nothing is left behind:
   - a container leads its own process group; whatever ends it, the rest of the group is killed before its leader is reaped, while
     the number still belongs to it. It has no session of its own: Linux shares a core out by sessions first (sched_autogroup), and
-    sixteen containers that start would leave one part in seventeen to the platform;
+    sixteen containers that start would leave one part in seventeen to the platform. (So one that means to can leave its group, and
+    what it starts then outlives it, until this process ends);
   - a container asks the kernel to be killed when this process ends (PR_SET_PDEATHSIG);
   - this process ends when the socket to the platform closes, which the platform's death does, however it died; before that it kills
     all that descends from it, and what has left its group and lost its parent comes to it as well (PR_SET_CHILD_SUBREAPER).
@@ -31,7 +32,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import importlib
 import importlib.util
 import json
 import os
@@ -56,11 +56,11 @@ OPEN_FILES = 1024
 
 MOST_ORDER_BYTES = 65536
 
+CONTROL = 0
+"""The descriptor of the socket to the platform: a low one, which a container's own standard input replaces."""
+
 LISTENER = 3
 """The descriptor at which a container finds its listening socket."""
-
-PRELOADED = ("bisect", "collections", "hashlib", "heapq", "itertools", "math", "platform", "random", "re", "string", "struct", "zlib")
-"""What actions import most. A fork has it for nothing; imported by each container it took longer than all the rest of a start."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -87,7 +87,7 @@ class _Spare(NamedTuple):
 
 
 class Zygote:
-    """`runtime` is the module whose `serve` a forked container runs, after its `rehearse`."""
+    """`runtime` is the module whose `serve` a forked container runs, after its `rehearse` if it is a spare."""
 
     def __init__(self, control: socket.socket, runtime: Any) -> None:
         self._control = control
@@ -137,16 +137,22 @@ class Zygote:
             if "start" in order:
                 self._start(order)
             elif "spares" in order:
-                self._spares += [self._fork(rehearse=True) for _ in range(order["spares"] - len(self._spares))]
+                self._have_spares(order["spares"])
             elif order["kill"] in self._pids:
                 _kill(self._pids[order["kill"]])
         return bool(data)
+
+    def _have_spares(self, count: int) -> None:
+        """Fork what is missing; a machine that has no room for another process now may have it when one is needed."""
+        with contextlib.suppress(OSError):
+            while len(self._spares) < count:
+                self._spares.append(self._fork(rehearse=True))
 
     def _start(self, order: dict[str, Any]) -> None:
         number = order["start"]
         try:
             with _listener(order["folder"]) as listener:
-                pid = self._tell_spare(json.dumps(order).encode(), listener)
+                pid = self._tell(json.dumps(order).encode(), listener, forked=order["program"] is None)
         except OSError as error:
             self._say({"failed": number, "error": str(error)})
             return
@@ -154,10 +160,10 @@ class Zygote:
         self._pids[number] = pid
         self._say({"started": number, "pid": pid})
 
-    def _tell_spare(self, order: bytes, listener: socket.socket) -> int:
-        """The process id of a child that has its order: a spare, or where there is none a new one."""
+    def _tell(self, order: bytes, listener: socket.socket, *, forked: bool) -> int:
+        """The process id of a child that has its order: a spare, or where there is none, or another program is wanted, a new one."""
         while True:
-            spared = bool(self._spares)
+            spared = forked and bool(self._spares)
             spare = self._spares.pop() if spared else self._fork(rehearse=False)
             with spare.channel:
                 try:
@@ -189,12 +195,14 @@ class Zygote:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self._control.detach()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, self._control.detach())
+            os.close(nothing)
             if rehearse:
                 self._runtime.rehearse()
             message, listeners, *_ = socket.recv_fds(channel, MOST_ORDER_BYTES, 1)
             order = json.loads(message)
-            os.setpriority(os.PRIO_PROCESS, 0, order["nice"])
+            os.nice(order["nice"])  # on top of what the platform has: without rights no process may go below that
             _set_up(order, listeners[0])
             if order["program"]:
                 os.execve(order["program"][0], order["program"], order["environment"])  # noqa: S606 - that is what a container is
@@ -202,6 +210,7 @@ class Zygote:
             status = 0
         except BaseException:  # noqa: BLE001 - the last frame of a process: whatever it is, it must be seen and end here
             traceback.print_exc()
+            sys.stderr.flush()  # the rehearsal has put a stream with a buffer there
         finally:
             os._exit(status)
 
@@ -251,7 +260,7 @@ def _set_up(order: dict[str, Any], listener: int) -> None:
     for descriptor, source in enumerate(opened):
         os.dup2(source, descriptor)
     os.dup2(listener, LISTENER)
-    os.closerange(LISTENER + 1, 256)
+    os.closerange(LISTENER + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     os.chdir(f"{folder}/work")
     os.environ.clear()
@@ -278,8 +287,8 @@ def _load(path: str) -> Any:
     return module
 
 
-def main(control: int, parent: int, cores: str, runtime: str) -> None:
-    """Descriptor of the socket, the platform's process id, comma-separated cores for all containers, path of the runtime."""
+def main(parent: int, cores: str, runtime: str) -> None:
+    """The platform's process id, comma-separated cores for all containers, path of the runtime. The socket is standard input."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         return
@@ -288,9 +297,9 @@ def main(control: int, parent: int, cores: str, runtime: str) -> None:
     # Batch work does not preempt whoever wakes it up. Where containers share a core with the platform it can hand out all the work it
     # has before the first container runs, instead of changing places with each; and its own wake-ups still preempt them.
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    for name in PRELOADED:
-        importlib.import_module(name)
-    zygote = Zygote(socket.socket(fileno=control), _load(runtime))
+    module = _load(runtime)
+    module.preload()
+    zygote = Zygote(socket.socket(fileno=CONTROL), module)
     gc.collect()
     gc.freeze()  # forks then share these pages for good
     try:
@@ -300,4 +309,4 @@ def main(control: int, parent: int, cores: str, runtime: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

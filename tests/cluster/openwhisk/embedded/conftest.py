@@ -41,3 +41,10 @@ def gate(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "gate"
     yield path
     path.touch()
+
+
+@pytest.fixture(scope="session")
+def file_logs(new_platform: Callable[..., contextlib.AbstractContextManager[Api]]) -> Iterator[Api]:
+    """One that keeps logs as a cluster does: profile helm."""
+    with new_platform("helm", invocations_per_minute=99_999) as shared:
+        yield shared

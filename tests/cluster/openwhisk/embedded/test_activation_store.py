@@ -13,39 +13,61 @@ def stored(number, start, namespace="guest", path="guest/a"):
     return Stored(f"{number:032x}", namespace, path, start, 0, RECORD)
 
 
-entries = st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["guest", "other"]), st.sampled_from("ab")), max_size=60)
+ALL = 10**9
+
+entries = st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["guest", "other"]), st.sampled_from(["a", "p/a"])), max_size=60)
+instants = st.none() | st.integers(0, 50)
 
 
-@given(entries, st.none() | st.integers(0, 50), st.none() | st.integers(0, 50), st.none() | st.sampled_from(["guest/a", "guest/b"]))
-def test_a_selection_is_what_a_scan_of_all_would_give_newest_first(made, since, upto, path):
-    activations = Activations(10**9, Counters())
-    all_of_them = [stored(number, start, namespace, f"{namespace}/{name}") for number, (start, namespace, name) in enumerate(made)]
-    for one in all_of_them:
-        activations.add(one)
-    selected = list(activations.select("guest", path, since, upto))
-    expected = {
-        one.activation_id
-        for one in all_of_them
-        if one.namespace == "guest"
-        and path in (None, one.path)
-        and (since is None or one.start >= since)
-        and (upto is None or one.start <= upto)
-    }
-    assert {one.activation_id for one in selected} == expected
-    assert [one.start for one in selected] == sorted((one.start for one in selected), reverse=True)
+@given(
+    entries,
+    instants,
+    instants,
+    st.sampled_from(["guest", "guest/a", "other/p/a", "nobody"]),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_a_selection_is_what_a_scan_of_all_would_give_newest_first(made, since, upto, place, skip, limit, full):
+    counters = Counters()
+    activations = Activations(30 * (len(RECORD) + OVERHEAD_BYTES) if full else 10**9, counters)
+    for number, (start, namespace, name) in enumerate(made):
+        activations.add(stored(number, start, namespace, f"{namespace}/{name}"))
+    kept = [one for one in (activations.get(made[number][1], f"{number:032x}") for number in range(len(made))) if one]
+    assert (len(kept), counters.records_dropped) == (len(activations), len(made) - len(activations))
+    matching = sorted(
+        (
+            one
+            for one in kept
+            if place in (one.namespace, one.path) and (since is None or one.start >= since) and (upto is None or one.start <= upto)
+        ),
+        key=lambda one: one.start,  # stable: of two that started together the one that came later is the newer
+    )[::-1]
+    assert activations.count(place, since, upto) == len(matching)
+    assert activations.select(place, since, upto, skip=skip, limit=limit) == matching[skip : skip + limit]
 
 
 def test_the_oldest_are_dropped_when_the_bound_is_reached():
     bound = 100 * (len(RECORD) + OVERHEAD_BYTES)
-    activations = Activations(bound, Counters())
+    counters = Counters()
+    activations = Activations(bound, counters)
     for number in range(1000):
         activations.add(stored(number, number))
         assert len(activations) <= 100
-    kept = [one.start for one in activations.select("guest")]
+        assert activations.bytes_kept <= bound
+    kept = [one.start for one in activations.select("guest", None, None, skip=0, limit=ALL)]
     assert kept == list(range(999, 999 - len(kept), -1))
     assert len(kept) >= 95
+    assert counters.records_dropped == 1000 - len(kept)
     assert activations.get("guest", f"{0:032x}") is None
     assert activations.get("guest", f"{999:032x}") is not None
+
+
+def test_nothing_is_left_of_an_action_whose_records_are_gone():
+    activations = Activations(100 * (len(RECORD) + OVERHEAD_BYTES), Counters())
+    for number in range(1000):
+        activations.add(stored(number, number, path=f"guest/a{number}"))
+    assert len(activations._by_place) == len(activations) + 1
 
 
 def test_a_record_is_its_namespaces_own():

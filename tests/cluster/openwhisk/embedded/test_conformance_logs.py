@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from support.api import BASE, eventually
+from support.api import BASE
 
 PRINTING = """
 import sys
 def main(args):
-    for line in args.get("lines", []):
+    for line in args.get("lines", []) * args.get("times", 1):
         print(line)
     print("to stderr", file=sys.stderr)
     if args.get("unfinished"):
@@ -42,6 +42,26 @@ def test_conformance_25_lines_have_a_time_and_an_order_and_no_sentinel(logging, 
         assert [match[1] for match in matches if match] == sorted(match[1] for match in matches if match)
 
 
+def test_conformance_25_the_store_of_a_cluster_names_the_stream_and_says_what_is_cut(file_logs, name):
+    file_logs.action(name, PRINTING, limits={"logs": 1})
+    for lines in (["one", "two"], ["three"]):
+        reply = file_logs.invoke(name, {"lines": lines})
+        assert reply.json["logs"] == []
+        stored = logs_of(file_logs, reply)
+        matches = [re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (stdout|stderr): (.*)", line) for line in stored]
+        assert all(matches)
+        assert [match[3] for match in matches if match and match[2] == "stdout"] == lines
+        assert [match[3] for match in matches if match and match[2] == "stderr"] == ["to stderr"]
+        assert stored == sorted(stored, key=lambda line: line[:30])
+    cut = file_logs.invoke(name, {"lines": ["x" * 1000], "times": 1200})
+    assert (cut.status, cut.json["logs"]) == (200, [])
+    stored = logs_of(file_logs, cut)
+    assert stored[-1][31:] == "stderr: Logs were truncated because the total bytes size exceeds the limit of 1048576 bytes."
+    assert sum(len(line) + 1 for line in stored[:-1]) <= 1024 * 1024
+    assert len(stored) > 900
+    assert file_logs.invoke(name).cold
+
+
 def test_a_last_line_without_an_end_is_a_line(logging, name):
     logging.action(name, PRINTING)
     stored = logs_of(logging, logging.invoke(name, {"unfinished": True}))
@@ -68,11 +88,11 @@ def test_logs_of_a_node_action_are_collected_too(logging, name):
 
 
 def test_a_container_whose_sentinel_does_not_come_is_destroyed(logging, name):
-    logging.action(name, "import os\ndef main(args):\n    os.close(1)\n    return {}\n")
+    logging.action(name, "import os\ndef main(args):\n    os.write(1, b'still there\\n')\n    os.close(1)\n    return {}\n")
     reply = logging.invoke(name)
     assert reply.status == 200
-    assert logs_of(logging, reply) == []
-    assert eventually(lambda: logging.invoke(name)).cold
+    assert [line.split(" ", 1)[1] for line in logs_of(logging, reply)] == ["still there"]
+    assert logging.invoke(name).cold
 
 
 def test_a_long_output_does_not_block_the_action(logging, name):

@@ -1,10 +1,17 @@
 """What a container weighs beside others, and how many start at once."""
 
+import base64
+import contextlib
+import io
+import socket
+import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from support.api import WHO, eventually
+from support.api import WHO, Api, eventually
+from support.platform import running_platform
 
 from cluster.openwhisk.embedded.containers import SPARES, niceness
 
@@ -35,7 +42,7 @@ def test_containers_lead_groups_but_share_one_session_so_that_they_share_one_par
 
 def test_spares_wait_for_their_order_and_are_used_up_by_starts(new_platform, name):
     with new_platform() as api:
-        zygote = next(process for process in api.processes() if "zygote" in " ".join(process.cmdline()))
+        zygote = _zygote(api)
         eventually(lambda: len(zygote.children()) == SPARES)
         before = {process.pid for process in zygote.children()}
         api.action(name, WHO)
@@ -45,7 +52,7 @@ def test_spares_wait_for_their_order_and_are_used_up_by_starts(new_platform, nam
 
 def test_a_spare_that_was_killed_is_passed_over(new_platform, name):
     with new_platform() as api:
-        zygote = next(process for process in api.processes() if "zygote" in " ".join(process.cmdline()))
+        zygote = _zygote(api)
         eventually(lambda: len(zygote.children()) == SPARES)
         spares = zygote.children()
         for spare in spares:
@@ -65,11 +72,60 @@ def test_no_more_containers_are_made_at_once_than_docker_runs_in_parallel(new_pl
         assert waits[10] - waits[0] >= 1400  # after one of the others was made; timers of the loop end a little early
 
 
+def test_a_container_can_be_made_where_the_platform_itself_was_niced_and_none_may_go_below_that(tmp_path, name):
+    with running_platform(tmp_path) as platform, contextlib.closing(Api(platform)) as api:
+        zygote = _zygote(api)
+        zygote.nice(15)  # its children begin with that
+        for spare in zygote.children():
+            spare.nice(15)
+        api.action(name, "import os\ndef main(args):\n    return {'nice': os.nice(0)}\n")
+        assert api.invoke(name).result == {"nice": 19}
+
+
+OPEN = """
+import os
+def main(args):
+    descriptors = [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+    return {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in descriptors}
+"""
+
+
+def test_a_container_has_nothing_open_but_its_own(new_platform, name):
+    with new_platform() as api, contextlib.ExitStack() as connections:
+        for _ in range(300):
+            connections.enter_context(socket.create_connection(_address(api)))
+        _zygote(api).kill()  # the next one begins while the platform has many descriptors open
+        api.action(name, OPEN)
+        opened = eventually(lambda: reply.result if (reply := api.invoke(name)).status == 200 else None)
+    assert opened.keys() <= {"0", "1", "2", "3", "4"}  # streams, its listener, its connection
+    assert {opened["0"], opened["1"], opened["2"]} == {"/dev/null"}
+
+
+def test_an_archive_finds_its_own_module_before_one_that_is_loaded_ahead(api, name):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr(
+            "__main__.py", "import platform, string\ndef main(args):\n    return {'mine': platform.MINE, 'digits': string.digits}\n"
+        )
+        made.writestr("platform.py", "MINE = 'yes'\n")
+    api.action(name, base64.b64encode(archive.getvalue()).decode())
+    assert api.invoke(name).result == {"mine": "yes", "digits": "0123456789"}
+
+
 def _below(api, pids):
     containers = [psutil.Process(pid) for pid in pids]
     zygote = containers[0].parent()
     assert zygote is not None
     return zygote, containers
+
+
+def _address(api):
+    address = urlsplit(api.platform.target.api_host)
+    return address.hostname, address.port
+
+
+def _zygote(api):
+    return next(process for process in api.processes() if "zygote" in " ".join(process.cmdline()))
 
 
 def _group_and_session(pid):

@@ -183,6 +183,16 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         assert self.pool.waiting == len(self.waiting)
 
     @invariant()
+    def the_census_is_right(self):
+        found = {what: (tally.count, tally.memory_mb) for what, tally in self.pool.census().items()}
+        needs = {
+            "active": [slot.need for slot in self.busy.values()],
+            "idles": [slot.need for slot in self.ready.values()],
+            "runBuffer": [wanted for _, wanted in self.waiting],
+        }
+        assert found == {what: (len(several), sum(one.memory_mb for one in several)) for what, several in needs.items()}
+
+    @invariant()
     def nobody_waits_while_nothing_runs(self):
         assert self.busy or not self.waiting
 

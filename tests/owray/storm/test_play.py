@@ -1,0 +1,92 @@
+"""What becomes of a run whose storm does not begin: it goes, whatever struck and whenever."""
+
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from support.runs import new_run, recipe
+
+from owray.fleet.cluster import StartFailed
+from owray.fleet.spec import Gateway, StormSpec
+from owray.storm import play
+from owray.wire.invoker import Limits
+
+
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def fail(*_):
+    raise StartFailed("the target cannot be reached")
+
+
+class Fleet:
+    """A driver without a cluster. What strikes it, and when, is up to the test; it keeps what it was told."""
+
+    def __init__(self, told, **strikes):
+        self.told = told
+        self._strikes = strikes
+        self._strike("made")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def __getattr__(self, name):
+        def tell(*arguments):
+            self.told.append((name, *arguments))
+            self._strike(name)
+
+        return tell
+
+    def has_ended(self, within_s):
+        return any(name == "stop" for name, *_ in self.told)
+
+    def progress(self):
+        return SimpleNamespace(elapsed_us=-1, planned=0, counters=SimpleNamespace(finished=0))
+
+    def _strike(self, name):
+        self._strikes.get(name, lambda: None)()
+
+
+@pytest.fixture
+def played(tmp_path, monkeypatch):
+    """Plays on such a fleet: the run's folder, and what the fleet was told."""
+    folder, told = new_run(tmp_path / "runs"), []
+    spec = StormSpec(folder.path, recipe(), Gateway("127.0.0.1", 1, "a:b"), Limits())
+
+    def run(**strikes):
+        driver = SimpleNamespace(Driver=lambda spec, name: Fleet(told, **strikes))
+        monkeypatch.setitem(sys.modules, "owray.fleet.driver", driver)
+        with play._noted() as signals:
+            return play._play(spec, folder, Console(quiet=True), 1.0, signals)
+
+    return SimpleNamespace(run=run, folder=folder, told=told)
+
+
+@pytest.mark.parametrize(
+    ("strikes", "raised"),
+    [
+        ({"made": interrupt}, KeyboardInterrupt),
+        ({"made": fail}, StartFailed),
+        ({"prepare": interrupt}, KeyboardInterrupt),
+        ({"prepare": fail}, StartFailed),
+        ({"prepare": fail, "end": interrupt}, StartFailed),
+    ],
+)
+def test_a_storm_that_does_not_begin_leaves_no_run(played, strikes, raised):
+    with pytest.raises(raised):
+        played.run(**strikes)
+    assert not played.folder.path.exists()
+    assert not any(name == "play" for name, *_ in played.told)
+
+
+def test_a_signal_just_after_the_start_ends_the_storm_in_order(played):
+    played.run(play=interrupt)
+    assert [name for name, *_ in played.told] == ["prepare", "play", "stop", "result", "end"]
+    assert played.folder.path.exists()
