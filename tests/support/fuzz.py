@@ -127,6 +127,13 @@ sound_actions = st.fixed_dictionaries(
         "limits": st.fixed_dictionaries({"memory": st.sampled_from([128, 256])}, optional={"logs": st.integers(0, 10)}),
     },
 )
+SOUND = (
+    (b"/api/v1/namespaces/_/packages/p", {"publish": True, "parameters": [{"key": "k", "value": 1}]}),
+    (b"/api/v1/namespaces/_/packages/bound", {"binding": {"namespace": "_", "name": "p"}}),
+    (b"/api/v1/namespaces/_/actions/c", {"exec": {"kind": "sequence", "components": ["/_/a", "/_/p/b", "/_/a"]}}),
+    (b"/api/v1/namespaces/_/triggers/t", {"parameters": [{"key": "k", "value": 1}]}),
+    (b"/api/v1/namespaces/_/rules/r", {"trigger": "/_/t", "action": "/_/a"}),
+)
 packages = documents(
     binding=documents(namespace=st.sampled_from(["_", "guest", "other"]), name=st.sampled_from(NAMES)),
     parameters=pairs,
@@ -245,18 +252,22 @@ def _anything(draw: st.DrawFn) -> Request:
 @st.composite
 def _sensible(draw: st.DrawFn) -> Request:
     """What makes actions, and calls and reads and removes them: without it the others would mostly meet nothing."""
-    name = draw(st.sampled_from([b"a", b"b", b"c"]))
+    name = draw(st.sampled_from([b"a", b"b", b"c", b"p/a", b"p/b", b"bound/a"]))
     headers = [*draw(header_lines), b"Content-Type: application/json"]
     document = draw(st.none() | st.dictionaries(texts, json_values, max_size=3))
-    match draw(st.sampled_from(["put", "put", "call", "call", "call", "web", "web", "read", "delete"])):
+    match draw(st.sampled_from(["put", "put", "compose", "call", "call", "call", "fire", "web", "web", "read", "delete"])):
         case "put":
             method, path, document = "PUT", b"/api/v1/namespaces/_/actions/" + name, draw(sound_actions)
+        case "compose":
+            method, (path, document) = "PUT", draw(st.sampled_from(SOUND))
+        case "fire":
+            method, path = "POST", b"/api/v1/namespaces/_/triggers/t"
         case "call":
             method, path = "POST", b"/api/v1/namespaces/_/actions/" + name
         case "web":
             method, path = (
                 draw(st.sampled_from(["GET", "POST", "HEAD", "OPTIONS"])),
-                b"/api/v1/web/guest/default/" + name + draw(extensions),
+                _web(name) + draw(extensions),
             )
         case "read":
             method, path = "GET", b"/api/v1/namespaces/_/" + draw(collections)
@@ -265,6 +276,10 @@ def _sensible(draw: st.DrawFn) -> Request:
     query = [] if path.startswith(b"/api/v1/web") else SENSIBLE.get(method, [])
     body = b"" if document is None else json.dumps(document).encode()
     return Request(method, _asked(path, query), headers, body, authorised=b"/web/" not in path or draw(st.booleans()))
+
+
+def _web(name: bytes) -> bytes:
+    return b"/api/v1/web/guest/" + (name if b"/" in name else b"default/" + name)
 
 
 def _asked(path: bytes, query: Sequence[tuple[str, str]]) -> bytes:

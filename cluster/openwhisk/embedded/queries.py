@@ -71,7 +71,7 @@ def instant_ms(query: Query, name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None
-    if not _INTEGER.fullmatch(text):
+    if not _INTEGER.fullmatch(text) or int(text) < 0:
         raise malformed(name, f"Parameter is not a valid value for epoch seconds: {text}")
     return int(text)
 

@@ -40,7 +40,7 @@ from cluster.openwhisk.embedded.answers import (
     rejection,
 )
 from cluster.openwhisk.embedded.auth import CHALLENGE, MISSING
-from cluster.openwhisk.embedded.calls import Call, OpenCall, OpenHandler
+from cluster.openwhisk.embedded.calls import Call, OpenCall, OpenHandler, header_fields
 from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.ids import checked_name
 from cluster.openwhisk.embedded.invocation import Ack, stop_waiting
@@ -179,7 +179,7 @@ def _arguments(call: OpenCall, target: Target, *, raw: bool) -> dict[str, Any]:
     """What the action is called with. Raises the 400 of a query or a body that would set what only the platform sets."""
     given = {
         "__ow_method": call.method.lower(),
-        "__ow_headers": {name.lower(): readable(value) for name, value in call.headers.items()},
+        "__ow_headers": header_fields(call.headers),
         "__ow_path": readable(target.path),
     }
     if call.user is not None:

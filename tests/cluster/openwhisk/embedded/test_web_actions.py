@@ -178,6 +178,25 @@ def test_extra_logging_has_the_record_stored_whatever_the_level(new_platform):
         assert api.request("GET", f"{BASE}/activations", query="count=true").json == {"activations": 1}
 
 
+def test_a_web_action_may_be_in_a_package_and_through_a_binding(api, name):
+    for package, body in ((name, {"parameters": [{"key": "a", "value": 1}]}), (f"{name}b", {"binding": {"namespace": "_", "name": name}})):
+        assert api.request("PUT", f"{BASE}/packages/{package}", body).status == 200
+    api.action(f"{name}/echo", ECHO, annotations=annotated())
+    for package in (name, f"{name}b"):
+        assert api.request("GET", f"/api/v1/web/guest/{package}/echo", auth=None, query="b=2").json["a"] == 1
+    assert api.request("GET", f"{WEB}/echo").status == 404
+
+
+def test_a_web_action_may_be_a_sequence(api, name):
+    api.action(f"{name}1", "def main(args):\n    return {'n': args['n'] + '!'}\n")
+    api.action(f"{name}2", "def main(args):\n    return {'text': args['n'] + '?'}\n")
+    body = {"exec": {"kind": "sequence", "components": [f"/_/{name}1", f"/_/{name}2"]}, "annotations": annotated()}
+    assert api.request("PUT", f"{BASE}/actions/{name}", body).status == 200
+    shown = api.request("GET", f"{WEB}/{name}.text", auth=None, query="n=x")
+    assert shown.body == b"x!?"
+    assert len(api.record(shown.headers["x-openwhisk-activation-id"])["logs"]) == 2
+
+
 # --- CORS
 
 
