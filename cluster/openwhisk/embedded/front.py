@@ -179,6 +179,7 @@ class Front:
         if accepted is not None and answer.content_type == JSON and answer.status < 300 and not _accepts_json(accepted):
             answer = rejection(406, UNACCEPTABLE).answer(transaction)
         self._counters.statuses[answer.status] += 1
+        # After a body that did not come, what comes next may be the rest of it.
         keep_alive = request.keep_alive and answer.status != 408
         connection = ("" if request.version >= HttpVersion11 else "Connection: keep-alive\r\n") if keep_alive else "Connection: close\r\n"
         named = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
