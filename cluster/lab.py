@@ -16,12 +16,12 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from cluster import local, processes, ray
 from cluster.cores import Cores
@@ -82,12 +82,18 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class LabStatus:
-    """`problems` says what is wrong, one line each, and is empty when the lab is up. `borrowed_by` is a pid, 0 when not borrowed."""
+    """`problems` says what is wrong, one line each, and is empty when the lab is up. `borrowed_by` is a pid, 0 when not borrowed.
+
+    `incidents` says what the platform has outlived since its start. `overrides` are knobs that differ from the profile's.
+    """
 
     name: str
     condition: Literal["absent", "changing", "up", "damaged"]
     problems: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
     profile: str = ""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    public_keys: bool = False
     made_at: str = ""
     platform: PartStatus | None = None
     ray: PartStatus | None = None
@@ -171,7 +177,10 @@ def status(home: Path, name: str) -> LabStatus:
         name=name,
         condition="damaged" if problems else "up",
         problems=problems,
+        incidents=local.incidents(state.platform) if state.platform and platform.answering else (),
         profile=state.profile,
+        overrides=state.overrides,
+        public_keys=state.public_keys,
         made_at=state.made_at,
         platform=platform,
         ray=node,

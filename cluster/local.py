@@ -16,10 +16,10 @@ import sysconfig
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cluster import cores, processes, ray
 from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_id, read_state
@@ -39,10 +39,15 @@ _NO_ANSWER = "does not answer"
 
 @dataclass(frozen=True, slots=True)
 class LocalOptions:
-    """What is asked of a local lab. None means: as the lab is, or the default if it has to be made. Memory in MB."""
+    """What is asked of a local lab. None means: as the lab is, or the default if it has to be made.
+
+    `overrides` are knobs of the platform by name, as JSON has them; one that is not named is likewise left as it is.
+    """
 
     profile: str | None = None
-    user_memory_mb: int | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    port: int | None = None
+    public_keys: bool | None = None
 
 
 class Start(Protocol):
@@ -177,6 +182,25 @@ def serving_trouble(folder: LabFolder, service: Service, timeout_s: float = 5.0)
     return "" if status == http.HTTPStatus.OK else f"answers pings only: GET {asked} with its own key gives {status}"
 
 
+def incidents(service: Service, timeout_s: float = 5.0) -> tuple[str, ...]:
+    """What a platform has outlived since its start, one line each; nothing where it does not say."""
+    connection = http.client.HTTPConnection(service.address, timeout=timeout_s)
+    try:
+        connection.request("GET", "/")
+        lost = json.loads(connection.getresponse().read())["embedded"]["lost"]
+        containers, zygotes = int(lost["idle_containers"]), int(lost["zygotes"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ()
+    finally:
+        connection.close()
+    told = []
+    if containers:
+        told.append(f"{containers} idle container{'s' if containers > 1 else ''} ended without being told to")
+    if zygotes:
+        told.append(f"the server that forks containers ended {'once' if zygotes == 1 else f'{zygotes} times'} and was started again")
+    return tuple(told)
+
+
 def _status(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> int:
     connection.request("GET", path, headers=dict(headers))
     response = connection.getresponse()
@@ -198,12 +222,20 @@ def _settled(folder: LabFolder, options: LocalOptions, borrower: processes.Mark 
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             boot_id=boot_id(),
             profile=options.profile or DEFAULT_PROFILE,
-            user_memory_mb=options.user_memory_mb,
             cores=cores.of_this_process(),
             temp_dir=recorded.temp_dir if recorded else "",
+            overrides=dict(options.overrides),
+            port=options.port or 0,
+            public_keys=bool(options.public_keys),
             borrower=borrower,
         )
-    asked = replace(recorded, profile=options.profile or recorded.profile, user_memory_mb=options.user_memory_mb or recorded.user_memory_mb)
+    asked = replace(
+        recorded,
+        profile=options.profile or recorded.profile,
+        overrides={**recorded.overrides, **options.overrides},
+        port=options.port or recorded.port,
+        public_keys=recorded.public_keys if options.public_keys is None else options.public_keys,
+    )
     if asked != recorded and not platform_trouble(folder, recorded):
         raise LabError(
             f"lab '{folder.name}' is up with {_described(recorded)}, not {_described(asked)}; "
@@ -213,19 +245,24 @@ def _settled(folder: LabFolder, options: LocalOptions, borrower: processes.Mark 
 
 
 def _described(state: LabState) -> str:
-    return f"the {state.profile} profile" + (f" and {state.user_memory_mb} MB of user memory" if state.user_memory_mb else "")
+    wanted = [f"{knob} {value}" for knob, value in state.overrides.items()]
+    wanted += [f"port {state.port}"] if state.port else []
+    wanted += ["the public keys"] if state.public_keys else []
+    return f"the {state.profile} profile" + (f" ({', '.join(wanted)})" if wanted else "")
 
 
 def _platform_config(folder: LabFolder, state: LabState) -> PlatformConfig:
-    """What the platform is told, with a fresh key. Raises LabError for a profile or a memory that it cannot have."""
-    from cluster.openwhisk.embedded.config import KEY_LENGTH, ConfigError, PlatformConfig, User
+    """What the platform is told, with a fresh key where the public ones are not asked for. Raises LabError for what it cannot have."""
+    from cluster.openwhisk.embedded.config import KEY_LENGTH, PUBLIC_GUEST, PUBLIC_SYSTEM, ConfigError, PlatformConfig, User
 
+    own = (User(_NAMESPACE, str(uuid.uuid4()), _secret(KEY_LENGTH)),)
     try:
         return PlatformConfig(
             state_dir=folder.platform,
-            users=(User(_NAMESPACE, str(uuid.uuid4()), _secret(KEY_LENGTH)),),
+            users=(PUBLIC_GUEST, PUBLIC_SYSTEM) if state.public_keys else own,
+            port=state.port,
             profile=state.profile,
-            overrides={} if state.user_memory_mb is None else {"user_memory_mb": state.user_memory_mb},
+            overrides=state.overrides,
             front_cores=state.cores.front,
             container_cores=state.cores.containers,
         )

@@ -20,7 +20,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ from cluster.cores import Cores
 from cluster.processes import Mark
 
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
-_SCHEMA = 1
+_SCHEMA = 2
 _LOCK_PATIENCE_S = 0.3
 """Longer than `status` holds the lock to see whether it is free, shorter than anybody would wait."""
 
@@ -51,16 +51,18 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """The record of one lab. Times are UTC in ISO 8601, memory in MB (None: the profile's own)."""
+    """The record of one lab. Times are UTC in ISO 8601. `overrides` are knobs that differ from the profile's; `port` 0 is a free one."""
 
     lab_id: str
     name: str
     made_at: str
     boot_id: str
     profile: str
-    user_memory_mb: int | None
     cores: Cores
     temp_dir: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    port: int = 0
+    public_keys: bool = False
     borrower: Mark | None = None
     platform: Service | None = None
     ray: Service | None = None

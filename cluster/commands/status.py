@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.commands import output
+from cluster.commands.knobs import shown
 
 if TYPE_CHECKING:
     from cluster.cores import Cores
@@ -49,7 +50,11 @@ def _text(lab: LabStatus) -> str:
     if lab.made_at:
         lines.append(_row("since", f"{lab.made_at}{f', borrowed by process {lab.borrowed_by}' if lab.borrowed_by else ''}"))
     if lab.platform is not None:
-        lines.append(_row("platform", f"{_part(lab.platform, 'http://')}, {lab.profile} profile"))
+        keys = ", the public keys" if lab.public_keys else ""
+        lines.append(_row("platform", f"{_part(lab.platform, 'http://')}, {lab.profile} profile{keys}"))
+    if lab.overrides:
+        lines.append(_row("knobs", shown(lab.overrides)))
+    lines.extend(_row("incident", each) for each in lab.incidents)
     if lab.ray is not None:
         lines.append(_row("Ray", _part(lab.ray, "")))
     if lab.cores is not None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cluster.commands import output
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([mgt])(?:i?b)?", re.IGNORECASE)
-_MB = {"m": 1, "g": 1024, "t": 1024 * 1024}
+from cluster.commands.knobs import taking_knobs
 
 
 class Provider(StrEnum):
@@ -25,38 +22,37 @@ class Profile(StrEnum):
 
     BENCH = "bench"
     STANDALONE = "standalone"
-
-
-def memory_mb(text: str) -> int:
-    """Megabytes (2^20 bytes) of a size such as 512m, 4g or 1.5GB. Raises typer.BadParameter for anything else."""
-    size = _SIZE.fullmatch(text.strip())
-    if size is None:
-        raise typer.BadParameter(f"{text!r} is no size; sizes look like 512m or 4g")
-    return round(float(size[1]) * _MB[size[2].lower()])
+    HELM = "helm"
 
 
 def mount(app: typer.Typer) -> None:
     """Add `up` to the command line."""
 
     @app.command()
+    @taking_knobs
     def up(
         provider: Annotated[Provider, typer.Argument(help="Where the lab is: `local` is this machine.")],
+        overrides: dict[str, Any],
         lab: Annotated[str, typer.Option(help="Name of the lab; labs of different names do not meet.")] = "local",
         profile: Annotated[
             Profile | None,
-            typer.Option(help="Limits out of the way (bench, the default), or as standalone OpenWhisk has them."),
+            typer.Option(help="Limits out of the way (bench, the default), or as OpenWhisk's standalone server or helm chart has them."),
         ] = None,
-        user_memory: Annotated[
-            str | None, typer.Option(metavar="SIZE", help="Memory for containers, such as 4g. Default: what the profile has.")
-        ] = None,
+        port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of the platform; without it, a free one.")] = None,
+        public_keys: Annotated[
+            bool, typer.Option("--public-keys", help="The keys that every OpenWhisk ships and everybody knows, not a fresh one.")
+        ] = False,
         json: Annotated[bool, typer.Option("--json", help="Print the lab as JSON.")] = False,
     ) -> None:
-        """Bring up an OpenWhisk and a Ray as background services. Run again, it starts what is missing."""
+        """Bring up an OpenWhisk and a Ray as background services. Run again, it starts what is missing.
+
+        What is not asked for is as the profile has it; docs/embedded-openwhisk.md has the values.
+        """
         from cluster import lab as labs
         from cluster import state
 
         options = labs.LocalOptions(
-            profile=profile.value if profile else None, user_memory_mb=memory_mb(user_memory) if user_memory is not None else None
+            profile=profile.value if profile else None, overrides=overrides, port=port, public_keys=public_keys or None
         )
         with output.errors():
             steps: list[str] = []

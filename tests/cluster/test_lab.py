@@ -16,11 +16,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.api import WHO, Api, eventually
 from support.labs import listening, quiet, running_lab, traces
+from support.platform import RunningPlatform
 
 from cluster import processes
 from cluster.cores import divide
 from cluster.lab import LocalOptions, abandoned_labs, down, find, lend, status, up_local
+from cluster.openwhisk.embedded.config import User
 from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_id, lab_names, read_state
 from owray.openwhisk import catalogue
 from owray.openwhisk.client import OpenWhisk
@@ -166,6 +169,25 @@ def test_status_of_a_lab_that_is_up(lab):
     assert find(lab.home, lab.name) == lab
 
 
+def test_a_container_and_a_fork_server_that_were_killed_are_told_of_and_the_lab_stays_up(lab):
+    target = read_wskprops(lab.wskprops)
+    platform = RunningPlatform(target, lab.platform_pids[0], lab.logs, (User("guest", *target.auth.split(":")),))
+    with contextlib.closing(Api(platform)) as api:
+        api.action("who", WHO)
+        assert status(lab.home, lab.name).incidents == ()
+        container = api.invoke("who").result["pid"]
+        fork_server = psutil.Process(container).ppid()
+        kill(container)
+        eventually(lambda: status(lab.home, lab.name).incidents == ("1 idle container ended without being told to",))
+        assert api.invoke("who").cold
+        kill(fork_server)
+        told = "the server that forks containers ended once and was started again"
+        eventually(lambda: told in status(lab.home, lab.name).incidents)
+        assert eventually(lambda: reply if (reply := api.invoke("who")).status == 200 else None).cold
+    now = status(lab.home, lab.name)
+    assert (now.condition, now.problems) == ("up", ())
+
+
 def test_a_lab_that_is_up_is_lent_and_left_up(lab):
     with lend(lab.home, lab.name, LocalOptions(), quiet) as lent:
         assert lent == lab
@@ -226,6 +248,21 @@ def test_down_leaves_nothing_after_a_part_was_killed(home, victims):
         assert status(home, "killed").condition == "absent"
 
 
+def test_a_lab_of_which_everything_was_killed_is_said_to_be_dead_and_comes_up_again_as_it_was(home):
+    asked = LocalOptions(profile="standalone", overrides={"log_delay_ms": 5})
+    with running_lab(home, "fallen", asked) as made:
+        call_noop(made)
+        kill(*(mark.pid for mark in marks_of(made)))
+        now = status(home, "fallen")
+        assert (now.condition, now.problems) == ("damaged", ("the platform has died", "Ray has died"))
+        again = up_local(home, "fallen", LocalOptions(), quiet)
+        assert call_noop(again)
+        now = status(home, "fallen")
+        assert (now.condition, now.profile, now.overrides) == ("up", "standalone", {"log_delay_ms": 5})
+        held = traces(home, "fallen")
+    assert held.left() == []
+
+
 def test_down_finds_everything_when_the_folder_was_deleted(home):
     with running_lab(home, "forgotten") as made:
         call_noop(made)
@@ -245,7 +282,7 @@ def test_a_stranger_that_has_a_recorded_pid_now_is_spared(tmp_path):
     with subprocess.Popen(["sleep", "600"]) as stranger:
         now = processes.mark(stranger.pid, "platform")
         earlier = dataclasses.replace(now, started_ticks=now.started_ticks - 1)
-        state = LabState(folder.lab_id, "local", "2026-01-01T00:00:00+00:00", boot_id(), "bench", None, divide([0, 1]), "")
+        state = LabState(folder.lab_id, "local", "2026-01-01T00:00:00+00:00", boot_id(), "bench", divide([0, 1]), "")
         Journal(folder.state, state).record(platform=Service("ready", (earlier,), "127.0.0.1:1"))
         assert status(tmp_path, "local").condition == "damaged"
         assert not down(tmp_path, "local", quiet)
@@ -347,7 +384,7 @@ def test_a_borrowed_lab_that_never_got_a_record_is_abandoned_unless_it_is_being_
 
 def test_what_the_platform_cannot_have_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(LabError, match="user_memory_mb is 100"):
-        up_local(tmp_path, "local", LocalOptions(user_memory_mb=100), quiet)
+        up_local(tmp_path, "local", LocalOptions(overrides={"user_memory_mb": 100}), quiet)
     with pytest.raises(LabError, match="no profile named 'benhc'"):
         up_local(tmp_path, "local", LocalOptions(profile="benhc"), quiet)
     assert status(tmp_path, "local").condition == "absent"

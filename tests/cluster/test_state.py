@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 
 def a_state(folder, **changes):
-    fixed = {"made_at": "2026-01-01T00:00:00+00:00", "boot_id": boot_id(), "profile": "bench", "user_memory_mb": None}
+    fixed = {"made_at": "2026-01-01T00:00:00+00:00", "boot_id": boot_id(), "profile": "bench"}
     return LabState(lab_id=folder.lab_id, name=folder.name, cores=divide([0, 1]), temp_dir="", **{**fixed, **changes})
 
 
@@ -85,7 +85,7 @@ def test_a_state_file_that_cannot_be_read_counts_as_none(folder, content):
 
 
 def test_a_state_of_another_schema_counts_as_none(folder):
-    Journal(folder.state, a_state(folder, schema=2)).record()
+    Journal(folder.state, a_state(folder, schema=1)).record()
     assert read_state(folder) is None
 
 

@@ -13,6 +13,7 @@ loopback addresses only and refuses requests whose Host header names another mac
     actions, entities the stored actions;  action_api: the requests about them
     sequences         actions of actions;  components: what is in them;  sequence_runs: the controller carries them out
     triggers, rules   what is called when something happens;  trigger_api, rule_api: the requests about them
+    web_actions       actions called by anybody, as HTTP;  web_answers: what their results become
     throttles         the rate and the concurrency throttle
     pipeline          from an admitted invocation to its stored record;  outcomes, records: what became of it
     pool              who runs where and who waits (pure);  containers, spawner, logs: the processes

@@ -149,7 +149,7 @@ class ActionApi:
         call.check_json()
         callee = self._resolver.callee(user, namespace, names)
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
-        identifier = self._started(call, callee, acked, blocking=blocking)
+        identifier = self.started(call, callee, acked, blocking=blocking)
         if not blocking:
             return accepted(identifier)
         timer = self._loop.call_later(waits_ms / 1000, stop_waiting, acked)
@@ -157,7 +157,7 @@ class ActionApi:
         timer.cancel()
         return accepted(identifier) if ack is None else finished(identifier, ack, result_only=result_only)
 
-    def _started(self, call: Call, callee: Callee, acked: asyncio.Future[Ack | None], *, blocking: bool) -> str:
+    def started(self, call: Call, callee: Callee, acked: asyncio.Future[Ack | None], *, blocking: bool) -> str:
         """The id of the activation. Raises the 400s of its arguments, and the 403 and 404 of a sequence's components."""
         identifier, always = activation_id(), call.headers.get(EXTRA_LOGGING_HEADER) == "on"
         user, transaction, seen_ms = call.user, call.transaction_id, call.seen_ms

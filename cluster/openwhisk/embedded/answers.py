@@ -22,7 +22,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """A complete reply but for the headers that every reply has."""
+    """A complete reply but for the headers that every reply has. An empty `content_type` is none: then `headers` may have one."""
 
     status: int
     body: bytes
@@ -42,7 +42,7 @@ class Refused(Exception):
         self.headers = headers
 
     def answer(self, transaction_id: str) -> Answer:
-        body = encode({"error": self.text, "code": transaction_id})
+        body = encode({"error": readable(self.text), "code": transaction_id})
         return Answer(self.status, body, cors=self.cors, headers=self.headers)
 
 
@@ -52,6 +52,11 @@ _encoder = msgspec.json.Encoder()
 def encode(value: Any) -> bytes:
     """Compact JSON."""
     return _encoder.encode(value)
+
+
+def readable(text: str) -> str:
+    """The text with a question mark for each byte that was no UTF-8: paths and headers may hold such, JSON may not."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def refusal(status: int, text: str) -> Refused:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Sequence
 
@@ -13,6 +12,9 @@ from cluster.openwhisk.embedded.config import User
 CHALLENGE = (("WWW-Authenticate", 'Basic realm="OpenWhisk secure realm",charset=UTF-8'),)
 MISSING = "The resource requires authentication, which was not supplied with the request"
 WRONG = "The supplied authentication is invalid"
+
+SPELLINGS_KEPT = 1024
+"""One key can be written in any number of ways: `basic`, more blanks."""
 
 
 class Authentication:
@@ -30,6 +32,8 @@ class Authentication:
         if not header:
             raise rejection(401, MISSING, CHALLENGE)
         user = self._check(header)
+        if len(self._accepted) >= SPELLINGS_KEPT:
+            self._accepted.clear()
         self._accepted[header] = user
         return user
 
@@ -47,7 +51,7 @@ def _credentials(header: str) -> str:
         raise _wrong()
     try:
         return base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no ASCII or no UTF-8
         raise _wrong() from None
 
 

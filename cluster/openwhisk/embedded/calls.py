@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from cluster.openwhisk.embedded.answers import Answer, refusal, rejection
+from cluster.openwhisk.embedded.answers import Answer, readable, refusal, rejection
 from cluster.openwhisk.embedded.config import User
 from cluster.openwhisk.embedded.ids import checked_name
 from cluster.openwhisk.embedded.routes import Route
@@ -52,6 +52,11 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
+
+
+def header_fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as an argument: by lower-case names, and bytes that are no text replaced, since arguments are JSON."""
+    return {name.lower(): readable(value) for name, value in headers.items()}
 
 
 @dataclass(slots=True)

@@ -149,10 +149,8 @@ class Knobs:
     """Own addition: records beyond this are dropped, oldest first."""
 
     def __post_init__(self) -> None:
-        if self.memory_limit not in get_args(MemoryLimit):
-            raise ConfigError(_unknown("memory_limit", self.memory_limit, dict.fromkeys(get_args(MemoryLimit))))
-        if self.oom_wait_ms < 0:
-            raise ConfigError(f"oom_wait_ms is {self.oom_wait_ms}; take 0 to wait for nothing")
+        for knob in fields(self):
+            _check(knob.name, getattr(self, knob.name))
         if self.user_memory_mb < self.memory_mb.greatest:
             raise ConfigError(
                 f"user_memory_mb is {self.user_memory_mb}, but an action may ask for {self.memory_mb.greatest} MB and would wait for ever; "
@@ -171,6 +169,31 @@ class Knobs:
         for name in ("pause_grace_ms", "idle_container_ms", "prewarm_upkeep_ms", "start_timeout_ms"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it is a time in milliseconds, more than 0")
+
+
+_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "log_store": get_args(LogStore),
+        "store_blocking": get_args(StoreLevel),
+        "store_non_blocking": get_args(StoreLevel),
+        "warm_choice": get_args(WarmChoice),
+        "memory_limit": get_args(MemoryLimit),
+    }
+)
+_AT_LEAST = {"parallel_starts": 1, "sequence_length": 1, "activation_store_mb": 1, "start_timeout_ms": 1, "request_timeout_ms": 1}
+_SIGNED = "clock_skew_ms"
+
+
+def _check(name: str, value: Any) -> None:
+    """Raises ConfigError for a value that no knob of this name can have."""
+    if name in _WORDS:
+        if value not in _WORDS[name]:
+            raise ConfigError(f"{name} is {value!r}, which is none of {', '.join(_WORDS[name])}")
+    elif isinstance(value, Range):
+        if not 0 <= value.least <= value.default <= value.greatest:
+            raise ConfigError(f"{name} goes from {value.least} by {value.default} to {value.greatest}; that is no range")
+    elif isinstance(value, int) and name != _SIGNED and value < _AT_LEAST.get(name, 0):
+        raise ConfigError(f"{name} is {value}; set it to at least {_AT_LEAST.get(name, 0)}")
 
 
 PROFILES: Mapping[str, Knobs] = MappingProxyType(

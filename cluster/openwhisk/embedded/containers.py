@@ -178,7 +178,8 @@ class Container:
             self._loop.call_soon(then, Ending.BROKEN)
             return
         call = self._call = _Call(self, then)
-        call.timer = self._loop.call_later(limit_ms / 1000, call.end, Ending.OUT_OF_TIME)
+        # One more: uvloop's timers count whole milliseconds from the last one, and no record may show less than the limit.
+        call.timer = self._loop.call_later((limit_ms + 1) / 1000, call.end, Ending.OUT_OF_TIME)
         self._connection.send(_HEAD % (path, len(body), body), call)
 
 
@@ -291,6 +292,11 @@ class Containers:
     def find(self, number: int) -> Container | None:
         """The container of that number, if its process still runs."""
         return self._running.get(number)
+
+    @property
+    def zygotes_lost(self) -> int:
+        """How many servers that fork containers have ended by themselves; all of their containers went with each."""
+        return max(0, self._spawner.starts - 1)
 
     def _open_logs(self, folder: Path) -> ContainerLogs | None:
         """None where logs are out of band."""

@@ -7,7 +7,7 @@ import re
 import secrets
 import string
 
-from cluster.openwhisk.embedded.answers import rejection
+from cluster.openwhisk.embedded.answers import readable, rejection
 
 MAX_NAME_LENGTH = 256
 _NAME = re.compile(r"(?:\w|\w[\w@ .&-]{0,254}[\w@.&-])", re.ASCII)
@@ -16,12 +16,15 @@ _random = random.Random()  # noqa: S311 - see activation_id
 _LETTERS = string.ascii_letters + string.digits
 
 FIRST_VERSION = "0.0.1"
-_VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+_VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}", re.ASCII)
 
 
 def transaction_id(given: str | None) -> str:
-    """The caller's own id, unless it pretends to be one of the platform's (`sid_`); a new one of 32 letters and digits otherwise."""
-    if given and not given.startswith("sid_"):
+    """The caller's own id, unless it pretends to be one of the platform's (`sid_`); a new one of 32 letters and digits otherwise.
+
+    An id that is no text, for bytes of it are no UTF-8, is replaced too: it could go into no JSON.
+    """
+    if given and not given.startswith("sid_") and (given.isascii() or readable(given) == given):
         return given
     return "".join(secrets.choice(_LETTERS) for _ in range(32))
 

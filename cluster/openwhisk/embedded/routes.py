@@ -42,6 +42,7 @@ Place = Literal[
     "activation result",
     "activation logs",
     "limits",
+    "below limits",
     "outside",
     "nowhere",
 ]
@@ -126,6 +127,8 @@ def _place(segments: list[str]) -> tuple[Place, tuple[str, ...]]:
             return "packaged action", (package, name)
         case [_, "activations", activation_id, part] if part in _PARTS:
             return _PARTS[part], (activation_id,)
+        case [_, "limits", name, *_] if name:
+            return "below limits", ()
         case [_, collection] | [_, collection, ""] if collection in _COLLECTIONS:
             return _COLLECTIONS[collection], ()
         case [_, collection, name] if collection in _MEMBERS:

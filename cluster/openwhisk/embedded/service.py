@@ -18,7 +18,7 @@ from aiohttp import web
 from cluster.openwhisk.embedded.action_api import ActionApi
 from cluster.openwhisk.embedded.activation_api import ActivationApi
 from cluster.openwhisk.embedded.activations import Activations
-from cluster.openwhisk.embedded.answers import Answer, json_answer, text_answer
+from cluster.openwhisk.embedded.answers import Answer, json_answer, refusal, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
 from cluster.openwhisk.embedded.calls import Call, Handler, OpenHandler
 from cluster.openwhisk.embedded.clock import Clock
@@ -27,7 +27,7 @@ from cluster.openwhisk.embedded.config import MIB, PlatformConfig
 from cluster.openwhisk.embedded.containers import Containers
 from cluster.openwhisk.embedded.counters import Counters
 from cluster.openwhisk.embedded.entities import Entities
-from cluster.openwhisk.embedded.front import Front, PublicHandler
+from cluster.openwhisk.embedded.front import Front, PublicHandler, server_log
 from cluster.openwhisk.embedded.info import api_info, root_info
 from cluster.openwhisk.embedded.kinds import local_kinds
 from cluster.openwhisk.embedded.limits import namespace_limits
@@ -42,6 +42,7 @@ from cluster.openwhisk.embedded.rule_api import RuleApi
 from cluster.openwhisk.embedded.sequence_runs import SequenceRuns
 from cluster.openwhisk.embedded.throttles import Throttles
 from cluster.openwhisk.embedded.trigger_api import TriggerApi
+from cluster.openwhisk.embedded.web_actions import WebActions
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 KEEP_ALIVE_S = 70.0
 """Idle connections are closed after this; the controller's idle-timeout."""
+
+LINGERING_S = 1.0
+"""How long what comes after an answer is still read, so that a client in the middle of its body may read why it was refused."""
+
+SHUTDOWN_S = 0.5
+"""Calls in flight may still be answered for so long when the platform is stopped; then they are cut."""
 
 MAX_BODY_BYTES = 50 * MIB
 """The framework's limit, far above those of the API."""
@@ -90,7 +97,7 @@ class Platform:
         )
         self._triggers = TriggerApi(knobs, self._entities, self._actions, self._pipeline, self._throttles, self._clock)
         self._front = Front(
-            Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock
+            Authentication(config.users), self._public(), self._handlers(), self._open_handlers(), self._counters, self._clock, knobs
         )
         self._runner: web.ServerRunner | None = None
 
@@ -104,9 +111,12 @@ class Platform:
             self._front.handle,
             request_factory=partial(_request, asyncio.get_running_loop()),
             access_log=None,
+            logger=server_log,
             keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGERING_S,
+            auto_decompress=False,  # the real one takes a packed body for what it is, and a small one could unpack to anything
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.host, config.port, backlog=BACKLOG)
         await site.start()
@@ -130,11 +140,12 @@ class Platform:
         await self._containers.close()
 
     def _public(self) -> dict[Place, PublicHandler]:
-        root = json_answer(root_info(self._config, self._kinds, self._memory.way))
+        root = root_info(self._config, self._kinds, self._memory.way)
         api = json_answer(api_info())
 
         async def info() -> Answer:
-            return root
+            lost = {"idle_containers": self._counters.containers_lost, "zygotes": self._containers.zygotes_lost}
+            return json_answer({**root, "embedded": {**root["embedded"], "lost": lost}})
 
         async def about_api() -> Answer:
             return api
@@ -162,7 +173,8 @@ class Platform:
 
     def _open_handlers(self) -> dict[Place, OpenHandler]:
         """What anybody may ask, with a key or without."""
-        return {}
+        web_actions = WebActions(self._knobs, self._config.users, self._resolver, self._actions, self._throttles)
+        return {**web_actions.routes()}
 
     def _namespace_routes(self) -> dict[tuple[Place, str], Handler]:
         limits_body = namespace_limits(self._knobs)
@@ -175,7 +187,12 @@ class Platform:
             call.namespace()
             return json_answer(limits_body)
 
-        return {("namespaces", "GET"): namespaces, ("limits", "GET"): limits}
+        async def below_limits(call: Call) -> Answer:
+            call.check_names()
+            call.namespace()
+            raise refusal(400, "The request contains bad syntax or cannot be fulfilled.")
+
+        return {("namespaces", "GET"): namespaces, ("limits", "GET"): limits, ("below limits", "GET"): below_limits}
 
 
 async def serve(config: PlatformConfig) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from cluster.openwhisk.embedded.action_api import EXTRA_LOGGING_HEADER, ActionApi, accepted
 from cluster.openwhisk.embedded.answers import JSON, Answer, Refused, encode, json_answer, refusal
-from cluster.openwhisk.embedded.calls import Call, Handler
+from cluster.openwhisk.embedded.calls import Call, Handler, header_fields
 from cluster.openwhisk.embedded.clock import Clock
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.entities import Entities
@@ -117,7 +117,7 @@ class TriggerApi:
 
     async def _fired(self, call: Call, trigger: Trigger, payload: bytes, identifier: str, start_ms: int) -> None:
         """Call what the rules say, then store what became of it."""
-        defaults = defaults_of((*trigger.parameters, Pair("__ow_headers", _headers(call))))
+        defaults = defaults_of((*trigger.parameters, Pair("__ow_headers", header_fields(call.headers))))
         arguments = merged_arguments(defaults, frozenset(), payload)
         fired = [await self._followed(call, rule, link, arguments) for rule, link in trigger.rules.items()]
         outcome = Outcome(Status.SUCCESS, payload)
@@ -154,8 +154,3 @@ class TriggerApi:
             return Fired(Status.PLATFORM_ERROR, success=False, rule=rule, action=action.path, error="There was an internal server error.")
         started = msgspec.json.decode(answer.body)["activationId"]
         return Fired(Status.SUCCESS, success=True, rule=rule, action=action.path, activation_id=started)
-
-
-def _headers(call: Call) -> dict[str, str]:
-    """By lower-case names; bytes that are no text are replaced, since arguments are JSON."""
-    return {name.lower(): value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name, value in call.headers.items()}

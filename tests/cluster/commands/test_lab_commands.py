@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from typer.testing import CliRunner
 
 from cluster import lab as labs
 from cluster.commands import down, status, up
+from cluster.openwhisk.embedded.config import PUBLIC_GUEST
 from cluster.state import LabFolder
+from owray.openwhisk.target import read_wskprops
 
 NOBODY = 65534
 
@@ -62,7 +65,7 @@ def closed_home():
 
 
 def test_a_lab_is_brought_up_shown_and_removed(owray, tmp_path):
-    made = owray("up", "local", "--lab", "two", "--user-memory", "1g")
+    made = owray("up", "local", "--lab", "two", "--user-memory", "1g", "--clock-skew", "3s", "--public-keys")
     assert made.exit_code == 0, made.output
     assert [line.split()[0] for line in made.stderr.splitlines()] == ["platform", "Ray"]
     assert made.stdout.startswith("lab 'two' is up: http://127.0.0.1:")
@@ -76,12 +79,18 @@ def test_a_lab_is_brought_up_shown_and_removed(owray, tmp_path):
     assert owray("up", "local", "--lab", "two").stdout.startswith("lab 'two' was up already: ")
     other = owray("up", "local", "--lab", "two", "--user-memory", "2g")
     assert other.exit_code == 1
-    assert "not the bench profile and 2048 MB" in other.stderr
+    assert "not the bench profile (user_memory_mb 2048, clock_skew_ms 3000, the public keys)" in other.stderr
 
     shown = owray("status")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("lab 'two' is up\n")
     assert f"{described['api_host']} answers" in shown.stdout
+    assert "bench profile, the public keys\n" in shown.stdout
+    assert "  knobs     --user-memory 1g --clock-skew 3s\n" in shown.stdout
+    with urllib.request.urlopen(described["api_host"]) as reply:  # noqa: S310 - http, on loopback
+        knobs = json.load(reply)["embedded"]["knobs"]
+    assert (knobs["user_memory_mb"], knobs["clock_skew_ms"]) == (1024, 3000)
+    assert read_wskprops(Path(described["wskprops"])).auth == f"{PUBLIC_GUEST.uuid}:{PUBLIC_GUEST.key}"
     (one,) = json.loads(owray("status", "--json").stdout)
     assert (one["name"], one["condition"], one["ray"]["address"]) == ("two", "up", described["ray_address"])
 
@@ -103,6 +112,12 @@ def test_status_of_nothing_says_how_to_make_a_lab(owray):
     answer = owray("status")
     assert (answer.exit_code, answer.stdout) == (0, "no lab is up  (owray up local makes one)\n")
     assert owray("status", "--json").stdout == "[]\n"
+
+
+def test_what_the_platform_has_outlived_is_shown():
+    part = labs.PartStatus("127.0.0.1:1", alive=True, answering=True, trouble="", pids=(1,), processes=1, memory_mb=1.0)
+    outlived = labs.LabStatus("local", "up", incidents=("2 idle containers ended without being told to",), profile="bench", platform=part)
+    assert "\n  incident  2 idle containers ended without being told to\n" in f"{status._text(outlived)}\n"
 
 
 def test_a_damaged_lab_is_shown_with_its_remedy_and_an_exit_code(owray, tmp_path):
@@ -130,13 +145,14 @@ def test_down_names_what_it_could_not_remove(owray, closed_home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("512m", 512), ("4g", 4096), ("4G", 4096), ("1.5GB", 1536), ("2 gib", 2048), ("1t", 1048576)]
+    ("words", "text"),
+    [
+        (("--user-memory", "100m"), "owray: user_memory_mb is 100, but an action may ask for 512 MB"),
+        (("--parallel-starts", "0"), "owray: parallel_starts is 0; set it to at least 1"),
+    ],
 )
-def test_sizes_are_read_as_people_write_them(text, expected):
-    assert up.memory_mb(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "4", "g", "-1g", "4 gigabytes", "1e3m"])
-def test_what_is_no_size_is_refused_with_an_example(text):
-    with pytest.raises(typer.BadParameter, match="512m or 4g"):
-        up.memory_mb(text)
+def test_what_a_knob_cannot_be_is_refused_before_anything_is_made(owray, tmp_path, words, text):
+    answer = owray("up", "local", *words)
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(text)
+    assert not LabFolder(tmp_path / "home", "local").path.exists()

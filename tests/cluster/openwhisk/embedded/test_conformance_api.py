@@ -13,9 +13,11 @@ def test_conformance_01_without_a_key_or_with_a_wrong_one_a_call_is_401_and_the_
     assert wrong.error == short.error == "The supplied authentication is invalid"
     assert wrong.headers["www-authenticate"].startswith('Basic realm="OpenWhisk secure realm"')
     assert wrong.headers["content-type"] == "application/json"
-    assert set(wrong.json) == {"error", "code"}
-    assert isinstance(wrong.json["code"], str)
-    assert wrong.json["code"] == wrong.headers["x-request-id"]
+    for reply in (missing, wrong, short):
+        assert set(reply.json) == {"error", "code"}
+        assert isinstance(reply.json["code"], str)
+        assert reply.json["code"] == reply.headers["x-request-id"]
+        assert "access-control-allow-origin" not in reply.headers
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic " + "YQ==", "Bearer abc", "Basic gICA"])
@@ -30,6 +32,10 @@ def test_conformance_02_a_request_id_is_echoed_unless_it_pretends_to_be_the_plat
     assert echoed.headers["x-request-id"] == "abc"
     assert replaced.headers["x-request-id"] != "sid_x"
     assert all(len(reply.headers["x-request-id"]) == 32 and reply.headers["x-request-id"].isalnum() for reply in (replaced, made))
+    listed = api.request("GET", f"{BASE}/actions", headers={"X-Request-ID": "abc"})
+    missing = api.request("GET", f"{BASE}/actions/none", headers={"X-Request-ID": "abc"})
+    assert (listed.status, listed.headers["x-request-id"]) == (200, "abc")
+    assert (missing.status, missing.headers["x-request-id"], missing.json["code"]) == (404, "abc", "abc")
 
 
 def test_conformance_03_a_second_put_needs_overwrite_and_makes_a_new_version(api, name):
@@ -189,6 +195,11 @@ def test_an_unknown_path_or_method_under_the_api_is_404_and_401_without_a_key(ap
     assert api.request(method, path, auth=None).status == 401
 
 
+def test_below_the_limits_there_is_nothing_to_ask_for(api):
+    assert api.request("GET", f"{BASE}/limits/actions").status == 400
+    assert api.request("POST", f"{BASE}/limits/actions").status == 404
+
+
 def test_an_unknown_path_or_method_outside_the_api_is_405(api):
     assert api.request("POST", "/ping").error == "HTTP method not allowed, supported methods: GET"
     assert [api.request("GET", "/nowhere").status, api.request("POST", "/ping").status] == [405, 405]
@@ -200,11 +211,12 @@ def test_another_namespace_is_403(api):
 
 
 def test_conformance_31_options_need_no_key_and_carry_the_cors_headers(api):
-    reply = api.request("OPTIONS", f"{BASE}/actions/whatever", auth=None)
-    assert (reply.status, reply.body) == (200, b"OK")
-    assert reply.headers["access-control-allow-origin"] == "*"
-    assert reply.headers["access-control-allow-methods"] == "GET, DELETE, POST, PUT, HEAD"
-    assert "Authorization" in reply.headers["access-control-allow-headers"]
+    for path in (f"{BASE}/actions/whatever", "/api/v1/nonsense", "/ping", "/nonsense"):
+        reply = api.request("OPTIONS", path, auth=None)
+        assert (reply.status, reply.body) == (200, b"OK")
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert reply.headers["access-control-allow-methods"] == "GET, DELETE, POST, PUT, HEAD"
+        assert "Authorization" in reply.headers["access-control-allow-headers"]
 
 
 def test_conformance_34_the_root_names_the_configured_limits_and_the_profile(new_platform):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.api import WHO, serving
 
-from cluster.openwhisk.embedded.config import PUBLIC_GUEST, ConfigError, PlatformConfig
+from cluster.openwhisk.embedded.config import ConfigError
 from cluster.openwhisk.embedded.memory import (
     RECORD,
     Bound,
@@ -216,12 +216,6 @@ def test_under_a_limit_of_its_own_the_end_of_the_process_tells(node, status, exh
     bound = MemoryLimits("rlimit").take(128, node=node)
     assert bound.order() == {"cgroup": None, "data_bytes": bound.data_bytes}
     assert bound.exhausted(status) is exhausted
-
-
-@pytest.mark.parametrize(("overrides", "text"), [({"memory_limit": "group"}, "no memory_limit named 'group'"), ({"oom_wait_ms": -1}, "-1")])
-def test_a_knob_that_means_nothing_is_an_error(tmp_path, overrides, text):
-    with pytest.raises(ConfigError, match=text):
-        PlatformConfig(state_dir=tmp_path, users=(PUBLIC_GUEST,), overrides=overrides)
 
 
 def test_a_way_that_was_asked_for_and_cannot_be_had_is_an_error(tmp_path, monkeypatch):

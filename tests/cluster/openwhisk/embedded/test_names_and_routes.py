@@ -62,6 +62,8 @@ def test_the_next_version_differs_by_one_in_the_last_place(major, minor, patch):
         ("/api/v1/namespaces/_/activations/x/result", "activation result", ("x",)),
         ("/api/v1/namespaces/_/activations/x/logs", "activation logs", ("x",)),
         ("/api/v1/namespaces/_/limits", "limits", ()),
+        ("/api/v1/namespaces/_/limits/", "limits", ()),
+        ("/api/v1/namespaces/_/limits/x", "below limits", ()),
         ("/api/v1/namespaces/_/actions/a/b/c", "nowhere", ()),
         ("/api/v1/other", "nowhere", ()),
         ("/api/v2/namespaces", "outside", ()),
