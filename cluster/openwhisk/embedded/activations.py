@@ -9,7 +9,7 @@ remove.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from operator import attrgetter
 from typing import Any
 
@@ -68,7 +68,7 @@ class Activations:
         self._bytes = 0
         self._by_id: dict[str, Stored] = {}
         self._by_start: list[Stored] = []
-        self._by_place: dict[str, list[Stored]] = {}
+        self._by_place: defaultdict[str, list[Stored]] = defaultdict(list)
         """By namespace, and by path. The two cannot be mixed up: only a path has a slash."""
 
     def __len__(self) -> int:
@@ -81,9 +81,12 @@ class Activations:
 
     def add(self, stored: Stored) -> None:
         self._by_id[stored.activation_id] = stored
-        _insert(self._by_start, stored)
-        for place in (stored.namespace, stored.path):
-            _insert(self._by_place.setdefault(place, []), stored)
+        start = stored.start
+        for entries in (self._by_start, self._by_place[stored.namespace], self._by_place[stored.path]):
+            if not entries or entries[-1].start <= start:
+                entries.append(stored)
+            else:
+                insort(entries, stored, key=_start)
         self._bytes += _cost(stored)
         if self._bytes > self._max_bytes:
             self._drop_oldest()
@@ -124,13 +127,6 @@ class Activations:
             del entries[:gone]  # sorted in the same way, so its first ones they are
             if not entries:
                 del self._by_place[place]
-
-
-def _insert(entries: list[Stored], stored: Stored) -> None:
-    if not entries or entries[-1].start <= stored.start:
-        entries.append(stored)
-    else:
-        insort(entries, stored, key=_start)
 
 
 def summary(stored: Stored) -> dict[str, Any]:

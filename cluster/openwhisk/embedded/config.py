@@ -207,6 +207,7 @@ PROFILES: Mapping[str, Knobs] = MappingProxyType(
             fires_per_minute=999_999,
             stem_cells=(),
             warm_choice="latest",
+            memory_limit="rlimit",
             oom_wait_ms=0,
             log_store="driver",
         ),

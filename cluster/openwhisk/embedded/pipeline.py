@@ -126,7 +126,7 @@ class Pipeline:
     def store(self, record: Record, status: Status, encoded: bytes, path: str, *, blocking: bool, always: bool = False) -> None:
         """Keep a record, if its store level says so: the one way into the store. `path` is the namespace of the invocation and its name."""
         level = self._knobs.store_blocking if blocking else self._knobs.store_non_blocking
-        if always or _is_stored(level, status):
+        if always or level == "always" or _is_stored(level, status):
             self._activations.add(Stored(record.activation_id, record.namespace, path, record.start, status, encoded))
 
     async def stop(self) -> None:
@@ -282,8 +282,7 @@ class Pipeline:
 
 
 def _is_stored(level: StoreLevel, status: Status) -> bool:
-    if level == "always":
-        return True
+    """Where not every one is."""
     if level == "failures":
         return status is not Status.SUCCESS
     return status in (Status.DEVELOPER_ERROR, Status.PLATFORM_ERROR)

@@ -35,6 +35,9 @@ class Prepared:
         self._final = final_keys(action, (*inherited, *action.parameters))
         self._gives_key = bool(action.annotation("provide-api-key", default=True))
         self._needs: dict[str, Need] = {}
+        self._listed_as: dict[str, str] = {}
+        self.annotations = (Pair("path", action.path), Pair("kind", action.exec.kind), Pair("limits", action.limits))
+        """What every record of it bears."""
         self._tail = encode({"action_name": f"/{action.path}", "action_version": action.version})[1:-1]
 
     def need(self, user: User) -> Need:
@@ -47,7 +50,10 @@ class Prepared:
 
     def listed_as(self, user: User) -> str:
         """What listings of activations select by: the invoking namespace, then the action's name with its package."""
-        return self.action.listed_as(user.namespace)
+        listed_as = self._listed_as.get(user.namespace)
+        if listed_as is None:
+            listed_as = self._listed_as[user.namespace] = self.action.listed_as(user.namespace)
+        return listed_as
 
     def arguments(self, payload: bytes) -> bytes:
         """The action's parameters with the payload over them, as JSON. Raises the 400 of a payload that is no object or not allowed."""

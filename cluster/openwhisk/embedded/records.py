@@ -70,6 +70,9 @@ class Stamps:
         return self.init_ended - self.init_begun
 
 
+_OUT_OF_TIME = (Pair("timeout", value=False), Pair("timeout", value=True))
+
+
 def make_record(
     prepared: Prepared, activation_id: str, subject: str, stamps: Stamps, outcome: Outcome, now_ms: int, *, cause: str | None = None
 ) -> Record:
@@ -79,13 +82,7 @@ def make_record(
     """
     action = prepared.action
     start, end, begun = _interval(stamps, now_ms)
-    annotations = [
-        Pair("path", action.path),
-        Pair("kind", action.exec.kind),
-        Pair("limits", action.limits),
-        Pair("timeout", outcome.out_of_time),
-        Pair("waitTime", begun - stamps.seen),
-    ]
+    annotations = [*prepared.annotations, _OUT_OF_TIME[outcome.out_of_time], Pair("waitTime", begun - stamps.seen)]
     if stamps.initialised:
         annotations.append(Pair("initTime", stamps.init_ms))
     if prepared.binding is not None:
