@@ -148,7 +148,7 @@ OPTIONS = (
     KnobOption("--action-memory", "memory_mb", span(_MIB), "What an action's limit `memory` may be."),
     KnobOption("--action-logs", "logs_mb", span(_MIB), "What an action's limit `logs` may be."),
     KnobOption("--blocking-wait", "blocking_wait_ms", _TIME, "The longest that a blocking call waits before its 202."),
-    KnobOption("--request-timeout", "request_timeout_ms", _TIME, "Then any request is answered by 503."),
+    KnobOption("--request-timeout", "request_timeout_ms", _TIME, "Then a request that still waits is answered by 503."),
     KnobOption("--body-timeout", "body_timeout_ms", _TIME, "How long a request's body may take to arrive."),
     KnobOption("--payload", "payload_bytes", _EXACT, "The largest payload of a call."),
     KnobOption("--result", "result_bytes", _EXACT, "The largest result of a call."),

@@ -72,7 +72,7 @@ class LogStore(Protocol):
 
 
 class DockerCliStore:
-    """`docker logs`, as the standalone server asks for them: a time but no stream's name, of standard output only, and no limit."""
+    """`docker logs`, as the standalone server asks for them: a time but no stream's name, of standard output only, whatever the limit."""
 
     def prefix(self, stamp: str, stream: str) -> str:
         return f"{stamp} "
