@@ -88,7 +88,7 @@ class Activations:
             else:
                 insort(entries, stored, key=_start)
         self._bytes += _cost(stored)
-        if self._bytes > self._max_bytes:
+        while self._bytes > self._max_bytes and self._by_start:  # one round is not enough where the oldest are small and this one is large
             self._drop_oldest()
 
     def get(self, namespace: str, activation_id: str) -> Stored | None:

@@ -1,5 +1,6 @@
 """The bounded store of records."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,14 @@ def test_the_oldest_are_dropped_when_the_bound_is_reached():
     assert counters.records_dropped == 1000 - len(kept)
     assert activations.get("guest", f"{0:032x}") is None
     assert activations.get("guest", f"{999:032x}") is not None
+
+
+@given(st.lists(st.integers(0, 50_000), max_size=80))
+def test_the_bound_holds_whatever_the_sizes(sizes):
+    activations = Activations(40_000, Counters())
+    for number, size in enumerate(sizes):
+        activations.add(msgspec.structs.replace(stored(number, number), record=b"x" * size))
+        assert activations.bytes_kept <= 40_000
 
 
 def test_nothing_is_left_of_an_action_whose_records_are_gone():
