@@ -63,7 +63,7 @@ class Activations:
     """Bounded by `max_bytes` of records."""
 
     def __init__(self, max_bytes: int, counters: Counters) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._counters = counters
         self._bytes = 0
         self._by_id: dict[str, Stored] = {}
@@ -88,7 +88,7 @@ class Activations:
             else:
                 insort(entries, stored, key=_start)
         self._bytes += _cost(stored)
-        while self._bytes > self._max_bytes and self._by_start:  # one round is not enough where the oldest are small and this one is large
+        while self._bytes > self.max_bytes and self._by_start:  # one round is not enough where the oldest are small and this one is large
             self._drop_oldest()
 
     def get(self, namespace: str, activation_id: str) -> Stored | None:

@@ -162,7 +162,7 @@ class Knobs:
         stems_mb = sum(cell.count * cell.memory_mb for cell in self.stem_cells)
         if self.user_memory_mb < stems_mb + self.memory_mb.greatest:
             raise ConfigError(
-                f"user_memory_mb is {self.user_memory_mb}, of which stem cells take {stems_mb} for good, but an action may ask for "
+                f"user_memory_mb is {self.user_memory_mb}, of which stem cells take {stems_mb}, but an action may ask for "
                 f"{self.memory_mb.greatest} MB and would wait for ever; set user_memory_mb to at least "
                 f"{stems_mb + self.memory_mb.greatest}, or have fewer stem_cells"
             )

@@ -7,6 +7,7 @@ its response, 20 go into building headers that here are the same each time; so a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -134,6 +136,9 @@ class Front:
         if body is None:
             return text_answer(UNTIMELY_BODY, 408)
         route = parse(request.raw_path)
+        origin = headers.get("Origin")
+        if origin is not None and route.place != "web" and not _is_of_this_machine(origin):
+            raise rejection(403, f"This platform serves its own machine only, not pages of '{origin}'.")
         if request.method == "OPTIONS" and route.place != "web":
             return text_answer("OK", cors=True)
         if request.method == "GET" and route.place in self._public:
@@ -213,6 +218,13 @@ def _accepts_json(accepted: str) -> bool:
         if media in ("*/*", "application/*", JSON) and not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
             return True
     return not accepted.strip()
+
+
+def _is_of_this_machine(origin: str) -> bool:
+    """Whether a page that asks by way of its reader's browser comes from here: with the public keys any other could run code."""
+    with contextlib.suppress(ValueError):
+        return urlsplit(origin).hostname in {"localhost", "127.0.0.1", "::1"}
+    return False
 
 
 def _other_method(method: str, route: Route) -> str:

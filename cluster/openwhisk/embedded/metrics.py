@@ -85,6 +85,7 @@ class Metrics:
         kept = self._activations
         yield GaugeMetricFamily("owray_activation_records", "Records of activations in the store.", len(kept))
         yield GaugeMetricFamily("owray_activation_records_bytes", "Memory that they take.", kept.bytes_kept)
+        yield GaugeMetricFamily("owray_activation_records_limit_bytes", "What they may take.", kept.max_bytes)
         yield CounterMetricFamily("owray_activation_records_dropped", "Records that had to make room.", self._counters.records_dropped)
 
     def _of_trouble(self) -> Iterator[Metric]:

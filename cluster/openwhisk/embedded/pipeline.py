@@ -272,9 +272,11 @@ class Pipeline:
         """A defect of the platform: it must be seen, must not cost the pool its memory, and leaves a record like any other failure."""
         _log.exception("activation %s could not be carried out", invocation.activation_id)
         outcome = defect()
-        prepared, user = invocation.prepared, invocation.user
+        prepared, user, stamps = invocation.prepared, invocation.user, invocation.stamps
+        stamps.init_ended = stamps.init_ended or (stamps.init_begun and self._clock.invoker_ms())
+        stamps.run_ended = stamps.run_ended or (stamps.run_begun and self._clock.invoker_ms())
         record = make_record(
-            prepared, invocation.activation_id, user.namespace, invocation.stamps, outcome, self._clock.invoker_ms(), cause=invocation.cause
+            prepared, invocation.activation_id, user.namespace, stamps, outcome, self._clock.invoker_ms(), cause=invocation.cause
         )
         encoded = encode_record(record)
         self._finish(invocation, outcome, record, encoded, keep=False)

@@ -113,6 +113,8 @@ def merged_arguments(defaults: Arguments, final: frozenset[str], payload: bytes)
     if not payload:
         return encode(defaults)
     try:
+        if not payload.isascii():
+            payload.decode()  # which the decoder leaves to who reads the values
         given = _arguments.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise rejection(400, f"{MALFORMED_BODY}{error}") from None

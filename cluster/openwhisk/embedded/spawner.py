@@ -91,7 +91,7 @@ class Spawner:
             "start": number,
             "folder": str(folder),
             "program": program,
-            "environment": environment,
+            "environment": environment | {zygote.MARK: str(number)},
             "logs": logs,
             "nice": nice,
             "memory": memory,

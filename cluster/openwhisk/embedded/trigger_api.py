@@ -110,10 +110,16 @@ class TriggerApi:
             return Answer(204, b"")
         identifier = activation_id()
         start_ms = self._clock.controller_ms()
-        task = asyncio.get_running_loop().create_task(self._fired(call, trigger, payload, identifier, start_ms))
+        task = asyncio.get_running_loop().create_task(self._followed_up(call, trigger, payload, identifier, start_ms))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return accepted(identifier)
+
+    async def _followed_up(self, call: Call, trigger: Trigger, payload: bytes, identifier: str, start_ms: int) -> None:
+        try:
+            await self._fired(call, trigger, payload, identifier, start_ms)
+        except Exception:  # noqa: BLE001 - a defect of the platform must be seen; nobody waits for this task
+            _log.exception("trigger %s could not be fired", trigger.path)
 
     async def _fired(self, call: Call, trigger: Trigger, payload: bytes, identifier: str, start_ms: int) -> None:
         """Call what the rules say, then store what became of it."""

@@ -133,7 +133,7 @@ function endLogs () {
 function answer (response, { status, body }) {
   let text
   try {
-    text = JSON.stringify(body)
+    text = JSON.stringify(body) ?? 'null' // a toJSON may say undefined
   } catch (error) {
     console.error(error)
     ;({ status, text } = { status: 502, text: JSON.stringify({ error: `An error has occurred: ${error}` }) })

@@ -48,6 +48,8 @@ NO_BINARY = "The action failed to generate or locate a binary. See logs for deta
 FIRST_BYTES = 16384
 """Room for a head and a small body. Much more, and malloc maps fresh pages for each request."""
 
+NULL = b"null\n"
+
 REHEARSAL = """
 from __future__ import annotations
 
@@ -99,13 +101,13 @@ class Runtime:
             return _error(403, "Cannot initialize the action more than once.")
         if not value.get("code"):
             return _error(403, "Missing main/no code to execute.")
-        os.environ.update(value.get("env") or {})
         try:
+            os.environ.update(value.get("env") or {})
             self._main = _load(value["code"], value.get("binary") or False, value.get("main") or "main")
-        except NotLoaded as error:
+        except (NotLoaded, ValueError) as error:  # the latter of a variable's name or value that cannot be one
             traceback.print_exc()
             self.end_logs()
-            return _error(502, str(error))
+            return _error(502, str(error) if isinstance(error, NotLoaded) else CANNOT_START)
         return 200, b'{"ok":true}\n'
 
     def run(self, request: dict[str, Any]) -> Reply:
@@ -130,15 +132,18 @@ class Runtime:
             return _error(502, "The action did not return a dictionary or array.")
         return 200, text + b"\n"
 
+    def flush(self) -> None:
+        """Hand on what was printed, unless nobody hears it. An action may have put anything in the place of the streams."""
+        if self._is_heard:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+
     def end_logs(self) -> None:
         """Both streams are complete. An action may have closed or replaced them: then there is nothing to complete."""
         if not self._is_heard:
             return
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except Exception:  # noqa: BLE001, S110 - whatever the action has put there
-            pass
+        self.flush()
         try:
             os.write(STDOUT, SENTINEL)
             os.write(STDERR, SENTINEL)
@@ -344,21 +349,31 @@ def _converse(runtime: Runtime, requests: Requests) -> None:
         if request is None:
             return
         path, body = request
+        try:
+            status, answer = _carried_out(runtime, path, body)
+        except CommandExited:
+            traceback.print_exc()
+            runtime.flush()
+            requests.answer(*_error(400, "command exited"))
+            runtime.end_logs()
+            os._exit(1)
+        if status != 200 or answer == NULL:
+            runtime.flush()  # after a failure no sentinel is waited for: what was printed must be there with the answer
+        requests.answer(status, answer)
         if path == b"/run":
-            try:
-                status, answer = runtime.run(json.loads(body))
-            except CommandExited:
-                traceback.print_exc()
-                requests.answer(*_error(400, "command exited"))
-                runtime.end_logs()
-                os._exit(1)
-            requests.answer(status, answer)
             # After the answer, so that nobody waits for it: the platform has the logs to wait for, if it wants them.
             runtime.end_logs()
-        elif path == b"/init":
-            requests.answer(*runtime.init(json.loads(body)["value"]))
-        else:
-            requests.answer(*_error(404, "There are /init and /run."))
+
+
+def _carried_out(runtime: Runtime, path: bytes, body: bytes) -> Reply:
+    """Raises CommandExited, also for a body that this interpreter cannot read (an integer of more digits than it takes, say)."""
+    if path not in {b"/run", b"/init"}:
+        return _error(404, "There are /init and /run.")
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CommandExited from error
+    return runtime.run(request) if path == b"/run" else runtime.init(request["value"])
 
 
 if __name__ == "__main__":  # an interpreter other than the zygote's; its listening socket is where the zygote puts it

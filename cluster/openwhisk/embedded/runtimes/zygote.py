@@ -60,6 +60,9 @@ SOCKET_NAME = "s"
 OPEN_FILES = 1024
 """What a container may have open, as OpenWhisk gives it to docker; the platform itself may have many more."""
 
+MARK = "OWRAY_CONTAINER"
+"""In the environment of a container, with its number, and of what it starts."""
+
 MOST_ORDER_BYTES = 65536
 
 CONTROL = 0
@@ -76,13 +79,15 @@ def become_subreaper() -> None:
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def kill_children(spared: int = 0) -> None:
-    """Kill the direct children of this process with their groups, but for one."""
+def kill_children() -> None:
+    """Kill the direct children of this process with their groups."""
+    for pid in _children():
+        _kill(pid)
+
+
+def _children() -> set[int]:
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:  # noqa: PTH123 - pathlib is not loaded here
-        pids = [int(pid) for pid in file.read().split()]
-    for pid in pids:
-        if pid != spared:
-            _kill(pid)
+        return {int(pid) for pid in file.read().split()}
 
 
 class _Spare(NamedTuple):
@@ -118,6 +123,7 @@ class Zygote:
                 os.read(self._woken, 4096)
                 self._reap()
             if self._control.fileno() in ready and not self._obey():
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which the platform's death sends too: it must not cut `end` short
                 return
 
     def end(self) -> None:
@@ -245,9 +251,19 @@ class Zygote:
             if number is not None:
                 _kill_group(ended.si_pid)  # not yet reaped: the number of the group cannot have been given away
                 del self._pids[number]
+                self._kill_strays(number)
             _, status = os.waitpid(ended.si_pid, 0)
             if number is not None:
                 self._say({"ended": number, "status": os.waitstatus_to_exitcode(status)})
+
+    def _kill_strays(self, number: int) -> None:
+        """End what a container has left that is in no group of its: it came to this process, and its environment tells whose it was."""
+        mark = f"{MARK}={number}".encode()
+        known = {*self._numbers, *(spare.pid for spare in self._spares)}
+        for pid in _children() - known:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - pathlib is not loaded here
+                if mark in file.read().split(b"\0"):
+                    _kill(pid)
 
     def _say(self, event: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the platform has gone: the next recv tells
