@@ -18,6 +18,7 @@ from cluster.openwhisk.embedded.entity import parse_body
 from cluster.openwhisk.embedded.ids import activation_id
 from cluster.openwhisk.embedded.invocation import Ack, Invocation, stop_waiting
 from cluster.openwhisk.embedded.kinds import Kinds
+from cluster.openwhisk.embedded.limits import check_payload
 from cluster.openwhisk.embedded.outcomes import HTTP_STATUSES
 from cluster.openwhisk.embedded.packages import Package, merged, provider, readable
 from cluster.openwhisk.embedded.pipeline import Pipeline
@@ -140,8 +141,7 @@ class ActionApi:
         self._throttles.admit_invocation(user.namespace)
         namespace, names = call.any_namespace(), call.route.names
         self._resolver.check_access(user, namespace, names)
-        if len(call.body) > self._knobs.payload_bytes:
-            raise refusal(413, f"Request larger than allowed: {len(call.body)} > {self._knobs.payload_bytes} bytes.")
+        check_payload(call.body, self._knobs)
         query = call.route.query
         blocking = boolean(query, "blocking", default=False)
         result_only = boolean(query, "result", default=False)

@@ -16,9 +16,9 @@ import msgspec
 
 from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import Knobs
-from cluster.openwhisk.embedded.entity import Entity, Pair, put_version, replaced
+from cluster.openwhisk.embedded.entity import Entity, Pair, published, put_version, replaced
 from cluster.openwhisk.embedded.kinds import Kind, Kinds
-from cluster.openwhisk.embedded.limits import Limits, LimitsPatch, check_size, default_limits, patched
+from cluster.openwhisk.embedded.limits import Limits, LimitsPatch, check_pairs, check_size, default_limits, patched
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 
@@ -124,7 +124,7 @@ def put_action(old: Action | None, patch: ActionPatch, *, namespace: str, name: 
         parameters=replaced(patch.parameters, code.parameters if code else ()),
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
         version=put_version(patch.version, old),
-        publish=patch.publish if patch.publish is not None else (old.publish if old else False),
+        publish=published(patch.publish, old),
         annotations=annotations,
         updated=now_ms,
     )
@@ -140,8 +140,8 @@ def check_sizes(patch: ActionPatch, knobs: Knobs) -> None:
     """Raises the 413s of a PUT with too large a part."""
     if patch.exec is not None:
         check_size("exec", len((patch.exec.code or "").encode()) + len((patch.exec.main or "").encode()), knobs.code_bytes)
-    check_size("parameters", len(encode(patch.parameters or [])), knobs.parameter_bytes)
-    check_size("annotations", len(encode(patch.annotations or [])), knobs.parameter_bytes)
+    check_pairs("parameters", patch.parameters, knobs)
+    check_pairs("annotations", patch.annotations, knobs)
 
 
 def _exec(patch: ExecPatch, kinds: Kinds) -> tuple[Exec, Kind]:

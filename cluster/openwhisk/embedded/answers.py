@@ -16,6 +16,8 @@ TEXT: Final = "text/plain; charset=UTF-8"
 
 NOT_FOUND: Final = "The requested resource does not exist."
 NO_ROUTE: Final = "The requested resource could not be found."
+NOT_ALLOWED: Final = "Request defines parameters that are not allowed (e.g., reserved properties)."
+SERVER_ERROR: Final = "There was an internal server error."
 MALFORMED_BODY: Final = "The request content was malformed:\n"
 
 Headers = tuple[tuple[str, str], ...]

@@ -104,9 +104,8 @@ class _Turn:
 class Container:
     """One that runs. `init` and `run` are called one at a time."""
 
-    def __init__(self, number: int, process_id: int, connection: Connection, logs: ContainerLogs | None, turn: _Turn, bound: Bound) -> None:
+    def __init__(self, number: int, connection: Connection, logs: ContainerLogs | None, turn: _Turn, bound: Bound) -> None:
         self.number = number
-        self.process_id = process_id
         self.logs = logs
         self._bound = bound
         self._end: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -253,7 +252,7 @@ class Containers:
                     folder = self._make_folder(number)
                     logs = self._open_logs(folder)
                     bound = self._bounds[number] = self._memory.take(memory_mb, node=kind.family == "nodejs")
-                    process_id = await self._spawn(number, folder, kind, memory_mb, bound, logs=logs is not None)
+                    await self._spawn(number, folder, kind, memory_mb, bound, logs=logs is not None)
                     connection = await self._connect(number)
             except (SpawnError, OSError) as error:  # a time-out is an OSError as well
                 _log.exception("container %d could not be started", number)
@@ -265,7 +264,7 @@ class Containers:
                 self._remove_folder(number)
                 raise CannotStart(str(error)) from error
         connection.keep = self._knobs.result_bytes
-        container = Container(number, process_id, connection, logs, turn, bound)
+        container = Container(number, connection, logs, turn, bound)
         self._running[number] = container
         return container
 

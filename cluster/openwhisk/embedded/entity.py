@@ -90,6 +90,11 @@ def replaced(new: Sequence[Pair] | None, old: tuple[Pair, ...]) -> tuple[Pair, .
     return old if new is None else tuple(new)
 
 
+def published(wanted: bool | None, old: Entity | None) -> bool:
+    """Whether a PUT leaves the entity public: it says so, or it was."""
+    return wanted if wanted is not None else old is not None and old.publish
+
+
 class Name(NamedTuple):
     """A fully qualified name, of what may be in a package or not."""
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from cluster.openwhisk.embedded.answers import JSON, MALFORMED_BODY, NO_ROUTE, Answer, Refused, rejection, text_answer
+from cluster.openwhisk.embedded.answers import JSON, MALFORMED_BODY, NO_ROUTE, SERVER_ERROR, Answer, Refused, rejection, text_answer
 from cluster.openwhisk.embedded.auth import Authentication
 from cluster.openwhisk.embedded.calls import Call, Handler, OpenCall, OpenHandler
 from cluster.openwhisk.embedded.clock import Clock
@@ -123,7 +123,7 @@ class Front:
             raise
         except Exception:  # noqa: BLE001 - a defect of a handler is logged, and answered as the framework does
             _log.exception("%s %s (transaction %s)", request.method, request.raw_path, transaction)
-            answer = text_answer("There was an internal server error.", 500)
+            answer = text_answer(SERVER_ERROR, 500)
         return self._written(request, answer, transaction)
 
     async def _answer(self, request: web.BaseRequest, transaction: str, seen_ms: int) -> Answer:

@@ -5,13 +5,14 @@ The texts are those of OpenWhisk, uneven as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import refusal
+from cluster.openwhisk.embedded.answers import encode, refusal
 from cluster.openwhisk.embedded.config import MIB, Knobs, Range
+from cluster.openwhisk.embedded.entity import Pair
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,6 +66,17 @@ def check_size(field: str, size: int, allowed: int) -> None:
     """Raises the 413 of a part of a PUT that is too large. Sizes in bytes."""
     if size > allowed:
         raise refusal(413, f"{field} larger than allowed: {size} > {allowed} bytes.")
+
+
+def check_pairs(field: str, pairs: Sequence[Pair] | None, knobs: Knobs) -> None:
+    """The same of the parameters or annotations that a PUT names."""
+    check_size(field, len(encode(pairs or [])), knobs.parameter_bytes)
+
+
+def check_payload(body: bytes, knobs: Knobs) -> None:
+    """Raises the 413 of the body of an invocation that is too large."""
+    if len(body) > knobs.payload_bytes:
+        raise refusal(413, f"Request larger than allowed: {len(body)} > {knobs.payload_bytes} bytes.")
 
 
 def namespace_limits(knobs: Knobs) -> dict[str, Any]:

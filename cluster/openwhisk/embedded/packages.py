@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from cluster.openwhisk.embedded.actions import Action
-from cluster.openwhisk.embedded.answers import encode, refusal
+from cluster.openwhisk.embedded.answers import refusal
 from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.entities import Entities
-from cluster.openwhisk.embedded.entity import Entity, Pair, put_version, replaced
-from cluster.openwhisk.embedded.limits import check_size
+from cluster.openwhisk.embedded.entity import Entity, Pair, published, put_version, replaced
+from cluster.openwhisk.embedded.limits import check_pairs
 
 RESERVED = "default"
 """How web actions call the package of actions that are in none."""
@@ -99,8 +99,8 @@ def put_package(
     """The package that a PUT makes, new or of an old one. Raises the 400s, 403, 409s, 413s and the 422 of what may not be stored."""
     if name == RESERVED:
         raise refusal(400, f"Package name '{RESERVED}' is reserved.")
-    check_size("parameters", len(encode(patch.parameters or [])), knobs.parameter_bytes)
-    check_size("annotations", len(encode(patch.annotations or [])), knobs.parameter_bytes)
+    check_pairs("parameters", patch.parameters, knobs)
+    check_pairs("annotations", patch.annotations, knobs)
     binding = old.binding if old else None
     if patch.binding is not None:
         if old is not None and old.binding is None:
@@ -114,7 +114,7 @@ def put_package(
         namespace=user.namespace,
         name=name,
         version=put_version(patch.version, old),
-        publish=patch.publish if patch.publish is not None else (old.publish if old else False),
+        publish=published(patch.publish, old),
         annotations=annotations,
         updated=now_ms,
         parameters=replaced(patch.parameters, old.parameters if old else ()),

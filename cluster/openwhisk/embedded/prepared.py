@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cluster.openwhisk.embedded.actions import Action, CodeAction
-from cluster.openwhisk.embedded.answers import MALFORMED_BODY, encode, refusal, rejection
+from cluster.openwhisk.embedded.answers import MALFORMED_BODY, NOT_ALLOWED, encode, refusal, rejection
 from cluster.openwhisk.embedded.config import User
 from cluster.openwhisk.embedded.entity import Pair
 from cluster.openwhisk.embedded.pool import Need
@@ -119,7 +119,7 @@ def merged_arguments(defaults: Arguments, final: frozenset[str], payload: bytes)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise rejection(400, f"{MALFORMED_BODY}{error}") from None
     if not final.isdisjoint(given):
-        raise refusal(400, "Request defines parameters that are not allowed (e.g., reserved properties).")
+        raise refusal(400, NOT_ALLOWED)
     return encode(defaults | given) if defaults else payload
 
 

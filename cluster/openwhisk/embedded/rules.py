@@ -13,10 +13,9 @@ from typing import Any
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import encode
 from cluster.openwhisk.embedded.config import Knobs
-from cluster.openwhisk.embedded.entity import Entity, Name, Pair, put_version, replaced
-from cluster.openwhisk.embedded.limits import check_size
+from cluster.openwhisk.embedded.entity import Entity, Name, Pair, published, put_version, replaced
+from cluster.openwhisk.embedded.limits import check_pairs
 from cluster.openwhisk.embedded.triggers import RuleStatus, reference
 
 
@@ -55,12 +54,12 @@ def put_rule(
     old: Rule | None, patch: RulePatch, *, namespace: str, name: str, trigger: Name, action: Name, knobs: Knobs, now_ms: int
 ) -> Rule:
     """The rule that a PUT makes, new or of an old one. Raises the 400 and 413 of what may not be stored."""
-    check_size("annotations", len(encode(patch.annotations or [])), knobs.parameter_bytes)
+    check_pairs("annotations", patch.annotations, knobs)
     return Rule(
         namespace=namespace,
         name=name,
         version=put_version(patch.version, old),
-        publish=patch.publish if patch.publish is not None else (old.publish if old else False),
+        publish=published(patch.publish, old),
         annotations=replaced(patch.annotations, old.annotations if old else ()),
         updated=now_ms,
         trigger=trigger,

@@ -11,7 +11,7 @@ from typing import Any
 from cluster.openwhisk.embedded.actions import SEQUENCE, Action, ActionPatch, CodeAction, check_sizes, merged_annotations
 from cluster.openwhisk.embedded.answers import MALFORMED_BODY, rejection
 from cluster.openwhisk.embedded.config import Knobs, User
-from cluster.openwhisk.embedded.entity import Name, Pair, parse_name, put_version
+from cluster.openwhisk.embedded.entity import Name, Pair, parse_name, published, put_version
 from cluster.openwhisk.embedded.limits import default_limits, patched
 from cluster.openwhisk.embedded.prepared import Prepared, defaults_of, final_keys, merged_arguments, result_arguments
 
@@ -85,7 +85,7 @@ def put_sequence(
         parameters=(Pair("_actions", [f"/{component.path}" for component in components]),),
         limits=patched(old.limits if old else default_limits(knobs), patch.limits, knobs),
         version=put_version(patch.version, old),
-        publish=patch.publish if patch.publish is not None else (old.publish if old else False),
+        publish=published(patch.publish, old),
         annotations=merged_annotations(old, patch, SEQUENCE, deletes=False),
         updated=now_ms,
     )

@@ -12,13 +12,14 @@ import logging
 import msgspec
 
 from cluster.openwhisk.embedded.action_api import EXTRA_LOGGING_HEADER, ActionApi, accepted
-from cluster.openwhisk.embedded.answers import JSON, Answer, Refused, encode, json_answer, refusal
+from cluster.openwhisk.embedded.answers import JSON, SERVER_ERROR, Answer, Refused, encode, json_answer, refusal
 from cluster.openwhisk.embedded.calls import Call, Handler, header_fields
 from cluster.openwhisk.embedded.clock import Clock
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.entity import Pair, parse_body
 from cluster.openwhisk.embedded.ids import activation_id
+from cluster.openwhisk.embedded.limits import check_payload
 from cluster.openwhisk.embedded.outcomes import Outcome, Status
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.prepared import defaults_of, merged_arguments
@@ -101,8 +102,7 @@ class TriggerApi:
         call.check_names()
         self._throttles.fires.admit(call.user.namespace)
         path = call.own_path()
-        if len(call.body) > self._knobs.payload_bytes:
-            raise refusal(413, f"Request larger than allowed: {len(call.body)} > {self._knobs.payload_bytes} bytes.")
+        check_payload(call.body, self._knobs)
         call.check_json()
         payload = msgspec.json.format(merged_arguments({}, frozenset(), call.body), indent=-1)
         trigger = self._entities.get(path, Trigger)
@@ -157,6 +157,6 @@ class TriggerApi:
             return Fired(status, success=False, rule=rule, action=action.path, error=refused.text)
         except Exception:  # noqa: BLE001 - a defect of the platform must be seen, and the other rules must be followed
             _log.exception("rule %s could not be followed", rule)
-            return Fired(Status.PLATFORM_ERROR, success=False, rule=rule, action=action.path, error="There was an internal server error.")
+            return Fired(Status.PLATFORM_ERROR, success=False, rule=rule, action=action.path, error=SERVER_ERROR)
         started = msgspec.json.decode(answer.body)["activationId"]
         return Fired(Status.SUCCESS, success=True, rule=rule, action=action.path, activation_id=started)

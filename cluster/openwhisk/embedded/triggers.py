@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from cluster.openwhisk.embedded.answers import encode
 from cluster.openwhisk.embedded.config import Knobs
-from cluster.openwhisk.embedded.entity import Entity, Name, Pair, put_version, replaced
-from cluster.openwhisk.embedded.limits import check_size
+from cluster.openwhisk.embedded.entity import Entity, Name, Pair, published, put_version, replaced
+from cluster.openwhisk.embedded.limits import check_pairs
 
 RuleStatus = Literal["active", "inactive"]
 
@@ -66,13 +65,13 @@ def reference(name: Name) -> dict[str, str]:
 
 def put_trigger(old: Trigger | None, patch: TriggerPatch, *, namespace: str, name: str, knobs: Knobs, now_ms: int) -> Trigger:
     """The trigger that a PUT makes, new or of an old one, whose rules it keeps. Raises the 400 and 413s of what may not be stored."""
-    check_size("parameters", len(encode(patch.parameters or [])), knobs.parameter_bytes)
-    check_size("annotations", len(encode(patch.annotations or [])), knobs.parameter_bytes)
+    check_pairs("parameters", patch.parameters, knobs)
+    check_pairs("annotations", patch.annotations, knobs)
     return Trigger(
         namespace=namespace,
         name=name,
         version=put_version(patch.version, old),
-        publish=patch.publish if patch.publish is not None else (old.publish if old else False),
+        publish=published(patch.publish, old),
         annotations=replaced(patch.annotations, old.annotations if old else ()),
         updated=now_ms,
         parameters=replaced(patch.parameters, old.parameters if old else ()),

@@ -30,7 +30,9 @@ from cluster.openwhisk.embedded.actions import Action
 from cluster.openwhisk.embedded.answers import (
     MALFORMED_BODY,
     NO_ROUTE,
+    NOT_ALLOWED,
     NOT_FOUND,
+    SERVER_ERROR,
     Answer,
     Headers,
     Refused,
@@ -44,6 +46,7 @@ from cluster.openwhisk.embedded.calls import Call, OpenCall, OpenHandler, header
 from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.ids import checked_name
 from cluster.openwhisk.embedded.invocation import Ack, stop_waiting
+from cluster.openwhisk.embedded.limits import check_payload
 from cluster.openwhisk.embedded.outcomes import Outcome, Status
 from cluster.openwhisk.embedded.resolve import Resolver
 from cluster.openwhisk.embedded.routes import Place
@@ -61,8 +64,6 @@ ALLOWED_HEADERS: Final = "Authorization, Origin, X-Requested-With, Content-Type,
 NOT_AUTHENTICATED: Final = "Authentication is possible but has failed or not yet been provided."
 NOT_READY: Final = "Response not yet ready."
 NOT_PROCESSED: Final = "There was an error processing your request."
-SERVER_ERROR: Final = "There was an internal server error."
-NOT_ALLOWED: Final = "Request defines parameters that are not allowed (e.g., reserved properties)."
 
 FORM: Final = "application/x-www-form-urlencoded"
 UNTYPED: Final = "application/octet-stream"
@@ -122,8 +123,7 @@ class WebActions:
 
     async def _ran(self, call: OpenCall, target: Target, owner: User, callee: Callee) -> Answer:
         """Check, run, wait. Raises the 401s, 400s and 413s of the module's table."""
-        if len(call.body) > self._knobs.payload_bytes:
-            raise refusal(413, f"Request larger than allowed: {len(call.body)} > {self._knobs.payload_bytes} bytes.")
+        check_payload(call.body, self._knobs)
         # One that answers OPTIONS itself is asked by browsers, which send no key with it.
         if call.method != "OPTIONS" and not _is_authorised(call, callee.action):
             raise refusal(401, NOT_AUTHENTICATED)
