@@ -53,7 +53,13 @@ async def deploy(client: OpenWhisk, manifest: Manifest, path: str | None = None,
             request=f"deploying to {client.target.api_host}:",
             fix="delete or rename it, or use another namespace",
         )
-    stored = await client.put_action(where, _body(manifest), overwrite=present is not None)
+    try:
+        stored = await client.put_action(where, _body(manifest), overwrite=present is not None)
+    except OpenWhiskError as error:
+        if error.status != 409 or present is not None:
+            raise
+        # Somebody has made it since, another storm perhaps: look again at what is there now.
+        return await deploy(client, manifest, path, overwrite_foreign=overwrite_foreign)
     return _deployed(where, stored, changed=True)
 
 

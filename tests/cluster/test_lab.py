@@ -59,7 +59,8 @@ def marks_of(lab):
 
 def kill(*pids):
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # some end with the ones before them
+            os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while any(processes.mark(pid, "killed") for pid in pids):
         assert time.monotonic() < deadline

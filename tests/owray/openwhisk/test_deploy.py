@@ -1,5 +1,6 @@
 """Deploying changes what has to change and keeps warm what has not."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -49,6 +50,15 @@ def test_a_changed_action_is_deployed_anew(ask, name, change):
 
     deployed = ask(conversation)
     assert (deployed.changed, deployed.version) == (True, "0.0.2")
+
+
+def test_two_who_deploy_the_same_at_once_have_one_action(ask, name):
+    async def conversation(client):
+        return await asyncio.gather(*(deploy(client, find("noop"), name) for _ in range(8)))
+
+    deployed = ask(conversation)
+    assert {one.version for one in deployed} == {"0.0.1"}
+    assert [one.changed for one in deployed].count(True) == 1
 
 
 def test_a_change_of_words_is_no_change_of_the_action(ask, name):
