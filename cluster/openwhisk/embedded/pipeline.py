@@ -93,10 +93,9 @@ class Pipeline:
         transaction_id: str,
         *,
         cause: str | None = None,
-        blocking: bool = True,
         always_stored: bool = False,
     ) -> Invocation:
-        """An invocation by the controller itself (a sequence's component, a web action), published; `acked` is its end."""
+        """A sequence's component, published; `acked` is its end."""
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
         seen_ms = self._clock.controller_ms()
         invocation = Invocation(
@@ -108,7 +107,7 @@ class Pipeline:
             seen_ms,
             acked,
             cause=cause,
-            blocking=blocking,
+            blocking=True,
             always_stored=always_stored,
         )
         self.publish(invocation)
