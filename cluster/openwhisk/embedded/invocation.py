@@ -74,10 +74,10 @@ class Invocation:
         self.forced: asyncio.TimerHandle | None = None
 
 
-def acknowledge(invocation: Invocation, ack: Ack) -> None:
+def acknowledge(acked: asyncio.Future[Ack | None], ack: Ack) -> None:
     """Tell whoever waits; nobody may wait any longer."""
-    if not invocation.acked.done():
-        invocation.acked.set_result(ack)
+    if not acked.done():
+        acked.set_result(ack)
 
 
 def stop_waiting(acked: asyncio.Future[Ack | None]) -> None:

@@ -220,12 +220,12 @@ class Pipeline:
         container = invocation.container
         if container is not None and container.logs is not None:
             if invocation.prepared.action.limits.logs:
-                acknowledge(invocation, ack)
+                acknowledge(invocation.acked, ack)
                 self._keep_task(self._collect(invocation, container.logs, outcome, record))
                 return
             container.logs.forget()
         self._finish(invocation, outcome, record, ack.record, keep=outcome.keeps_container)
-        acknowledge(invocation, ack)
+        acknowledge(invocation.acked, ack)
 
     async def _collect(self, invocation: Invocation, logs: ContainerLogs, outcome: Outcome, record: Record) -> None:
         """The activation's lines go into its record; a container whose logs are not whole is given up."""
@@ -279,7 +279,7 @@ class Pipeline:
         )
         encoded = encode_record(record)
         self._finish(invocation, outcome, record, encoded, keep=False)
-        acknowledge(invocation, Ack(outcome, encoded))
+        acknowledge(invocation.acked, Ack(outcome, encoded))
 
 
 def _is_stored(level: StoreLevel, status: Status) -> bool:

@@ -26,7 +26,7 @@ from cluster.openwhisk.embedded.components import MISSING, TOO_MANY, Components
 from cluster.openwhisk.embedded.config import User
 from cluster.openwhisk.embedded.entity import Name, Pair
 from cluster.openwhisk.embedded.ids import activation_id
-from cluster.openwhisk.embedded.invocation import Ack, stop_waiting
+from cluster.openwhisk.embedded.invocation import Ack, acknowledge, stop_waiting
 from cluster.openwhisk.embedded.outcomes import Outcome, Status
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.prepared import Prepared
@@ -100,8 +100,7 @@ class SequenceRuns:
         encoded = encode_record(record)
         path = run.prepared.listed_as(run.user)
         self._pipeline.store(record, outcome.status, encoded, path, blocking=run.blocking, always=run.always_stored)
-        if not run.acked.done():
-            run.acked.set_result(Ack(outcome, encoded))
+        acknowledge(run.acked, Ack(outcome, encoded))
         return outcome
 
     async def _called(self, run: SequenceRun) -> Outcome:
