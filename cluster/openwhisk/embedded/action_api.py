@@ -16,11 +16,11 @@ from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.entity import parse_body
 from cluster.openwhisk.embedded.ids import activation_id
-from cluster.openwhisk.embedded.invocation import Ack, Invocation, stop_waiting
+from cluster.openwhisk.embedded.invocation import Ack, Invocation, waited
 from cluster.openwhisk.embedded.kinds import Kinds
 from cluster.openwhisk.embedded.limits import check_payload
 from cluster.openwhisk.embedded.outcomes import HTTP_STATUSES
-from cluster.openwhisk.embedded.packages import Package, merged, provider, readable
+from cluster.openwhisk.embedded.packages import Package, merged, provider, readable_package
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.queries import Page, boolean, wait_ms
 from cluster.openwhisk.embedded.resolve import Resolver
@@ -80,7 +80,7 @@ class ActionApi:
 
     async def list_package(self, call: Call) -> Answer:
         call.check_names()
-        package = readable(self._entities, call.user, call.any_namespace(), call.route.names[0])
+        package = readable_package(self._entities, call.user, call.any_namespace(), call.route.names[0])
         actions = self._entities.within(provider(self._entities, call.user, package).path, Action)
         return json_answer(Page.of(call.route.query, COLLECTION).of_entities(COLLECTION, actions))
 
@@ -93,7 +93,7 @@ class ActionApi:
         call.check_names()
         code = boolean(call.route.query, "code", default=True)
         package_name, name = call.route.names
-        package = readable(self._entities, call.user, call.any_namespace(), package_name)
+        package = readable_package(self._entities, call.user, call.any_namespace(), package_name)
         source = provider(self._entities, call.user, package)
         action = self._entities.get(f"{source.path}/{name}", Action)
         inherited = package.parameters if source is package else merged(source.parameters, package.parameters)
@@ -106,9 +106,7 @@ class ActionApi:
         call.check_json()
         patch = parse_body(call.body, ActionPatch)
         check_kind(patch, self._kinds)
-        old = self._entities.find(path, Action)
-        if old is not None and not overwrite:
-            raise refusal(409, "resource already exists")
+        old = self._entities.replaced(path, Action, overwrite=overwrite)
         action = self._made(call.user, path, old, patch)
         self._entities.put(action)
         return json_answer(action.document())
@@ -152,9 +150,7 @@ class ActionApi:
         identifier = self.started(call, callee, acked, blocking=blocking)
         if not blocking:
             return accepted(identifier)
-        timer = self._loop.call_later(waits_ms / 1000, stop_waiting, acked)
-        ack = await acked
-        timer.cancel()
+        ack = await waited(acked, waits_ms / 1000)
         return accepted(identifier) if ack is None else finished(identifier, ack, result_only=result_only)
 
     def started(self, call: Call, callee: Callee, acked: asyncio.Future[Ack | None], *, blocking: bool) -> str:

@@ -207,7 +207,6 @@ PROFILES: Mapping[str, Knobs] = MappingProxyType(
             fires_per_minute=999_999,
             stem_cells=(),
             warm_choice="latest",
-            memory_limit="rlimit",
             oom_wait_ms=0,
             log_store="driver",
         ),

@@ -279,7 +279,10 @@ class Containers:
 
     def prepare(self) -> None:
         """Have spares for what may start next; to be called when nothing else wants the cores."""
-        self._spawner.prepare_spares(SPARES)
+        try:
+            self._spawner.prepare_spares(self._memory.doors(SPARES))
+        except OSError:  # which the next start will tell, if it is still so
+            _log.exception("no groups can be made for spares")
 
     def destroy(self, number: int) -> None:
         """End it; its folder goes when its process has gone."""

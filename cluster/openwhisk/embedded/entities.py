@@ -38,6 +38,17 @@ class Entities:
             raise refusal(404, NOT_FOUND)
         return entity
 
+    def replaced(self, path: str, shape: type[E], *, overwrite: bool) -> E | None:
+        """What a PUT to the path replaces, if anything. Raises the 409s of what it may not replace."""
+        old = self.find(path, shape)
+        if old is not None and not overwrite:
+            raise refusal(409, "resource already exists")
+        return old
+
+    def holds(self, entity: Entity) -> bool:
+        """Whether it is still what has its name: this very object."""
+        return self._entities.get(entity.path) is entity
+
     def put(self, entity: Entity) -> None:
         # The newest goes last, also where it replaces one: listings read backwards.
         self._entities.pop(entity.path, None)

@@ -80,7 +80,15 @@ def acknowledge(acked: asyncio.Future[Ack | None], ack: Ack) -> None:
         acked.set_result(ack)
 
 
-def stop_waiting(acked: asyncio.Future[Ack | None]) -> None:
-    """The caller has waited long enough."""
+async def waited(acked: asyncio.Future[Ack | None], wait_s: float) -> Ack | None:
+    """What the caller is told; None after `wait_s`, or where there is nothing to tell."""
+    timer = asyncio.get_running_loop().call_later(wait_s, _stop_waiting, acked)
+    try:
+        return await acked
+    finally:
+        timer.cancel()
+
+
+def _stop_waiting(acked: asyncio.Future[Ack | None]) -> None:
     if not acked.done():
         acked.set_result(None)

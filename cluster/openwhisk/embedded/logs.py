@@ -16,6 +16,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -206,7 +207,13 @@ class ContainerLogs:
     def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path, store: LogStore, skew_ms: int, kept_bytes: int) -> None:
         self._store = store
         self._skew_ns = skew_ms * 1_000_000
-        self._pipes = [LogPipe(loop, folder / stream, store, self._skew_ns, kept_bytes) for stream in STREAMS]
+        with ExitStack() as opened:
+            self._pipes: list[LogPipe] = []
+            for stream in STREAMS:
+                pipe = LogPipe(loop, folder / stream, store, self._skew_ns, kept_bytes)
+                opened.callback(pipe.close)
+                self._pipes.append(pipe)
+            opened.pop_all()  # all are there, and stay open
 
     async def collect(self, limit_bytes: int, *, failed: bool) -> Collected:
         """What the activation just ended has printed. After a failure (of the developer's) no sentinel may come, and none is waited for."""

@@ -10,7 +10,10 @@ A forked container shares the zygote's pages, which are not charged to it, and s
 
 Groups lie in one folder of their own below the platform's group (v2 allows none below a group that has processes, so there it is beside
 it), with a name made of the state folder. They are used again and again: a group that had files in its page cache is not gone when it is
-removed, and a thousand crashes would leave a thousand of them to the kernel. Each keeps the limit that it was made with.
+removed, and a thousand crashes would leave a thousand of them to the kernel.
+
+To join a group takes milliseconds, which a storm's cold starts have not. So the spares of the zygote join theirs ahead, in peace, and the
+limit is set when it is known whose it is: that is one write.
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ Way = Literal["cgroup v1", "cgroup v2", "rlimit", "none"]
 
 RECORD = "memory-group"
 """The file of the state folder that says where the groups are, so that a later start, or `down`, can remove what a kill has left."""
+
+SPARE_MB = 64
+"""The limit of a spare before it is anybody's. To lower it to this has the kernel drop what the last container left in the page cache."""
 
 REMOVAL_WAIT_S = 1.0
 """A group can be removed when its last process has been reaped, which takes a moment after a kill."""
@@ -70,7 +76,7 @@ class Hierarchy:
         return "tasks" if self.way == "cgroup v1" else "cgroup.procs"
 
     def settings(self, limit_bytes: int) -> tuple[tuple[str, str], ...]:
-        """Files and what is written to them, in this order; the first is the limit, the others need not be there."""
+        """Files and what is written to them to lower a limit, in this order; the first is the limit, the others need not be there."""
         if self.way == "cgroup v1":
             return ("memory.limit_in_bytes", str(limit_bytes)), ("memory.memsw.limit_in_bytes", str(limit_bytes))
         return ("memory.max", str(limit_bytes)), ("memory.swap.max", "0"), ("memory.oom.group", "1")
@@ -83,19 +89,27 @@ class Group:
         """Sets the limit of a folder that is there. Raises OSError."""
         self.path = path
         self.door = path / hierarchy.door
-        self.memory_mb = memory_mb
+        self.memory_mb = 0
+        self._hierarchy = hierarchy
         self._counter = path / hierarchy.counter
-        limit, *others = hierarchy.settings(memory_mb * MIB)
-        (path / limit[0]).write_text(limit[1])
-        for name, text in others:
-            with suppress(FileNotFoundError):  # a kernel without accounting of swap
-                (path / name).write_text(text)
-        self._kills_before = self._kills()
+        self._kills_before = 0
+        (path / hierarchy.settings(0)[0][0]).write_text(str(memory_mb * MIB))
+        self.begin(memory_mb)
 
-    def begin(self) -> bool:
-        """Whether a new container may have it: nothing of the last one is left."""
-        self._kills_before = self._kills()
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of its last container is left."""
         return not _members(self.path)
+
+    def begin(self, memory_mb: int) -> None:
+        """From here on it is a new container's, with this limit. Raises OSError, also for one below what the kernel can free."""
+        if memory_mb != self.memory_mb:
+            settings = self._hierarchy.settings(memory_mb * MIB)
+            for name, text in settings if memory_mb < self.memory_mb else reversed(settings):  # memory alone is never above both together
+                with suppress(FileNotFoundError):  # a kernel without accounting of swap
+                    (self.path / name).write_text(text)
+            self.memory_mb = memory_mb
+        self._kills_before = self._kills()
 
     def exhausted(self) -> bool:
         """Whether the kernel has killed for memory since `begin`."""
@@ -150,6 +164,7 @@ class Groups:
         self._folder = folder
         self._made = 0
         self._free: defaultdict[int, deque[Group]] = defaultdict(deque)
+        self._spared: list[Group] = []
         folder.mkdir(exist_ok=True)
         try:
             if hierarchy.way == "cgroup v2":
@@ -162,14 +177,18 @@ class Groups:
             raise OSError(f"no memory group can be made and joined in {hierarchy.parent}") from error
 
     def take(self, memory_mb: int) -> Group:
-        """An empty one. Raises OSError."""
-        free = self._free[memory_mb]
-        for _ in range(len(free)):
-            group = free.popleft()
-            if group.begin():
-                return group
-            free.append(group)
-        return Group(self._hierarchy, self._new_folder(), memory_mb)
+        """One with a spare in it, or an empty one. Raises OSError."""
+        if self._spared:
+            group = self._spared.pop()
+            group.begin(memory_mb)
+            return group
+        return self._take_empty(memory_mb, [memory_mb])
+
+    def doors(self, count: int) -> list[str]:
+        """Those of as many groups as there should be spares. To be called in peace. Raises OSError."""
+        while len(self._spared) < count:
+            self._spared.append(self._take_empty(SPARE_MB, list(self._free)))
+        return [str(group.door) for group in self._spared]
 
     def give_back(self, group: Group) -> None:
         """Its container has ended; what left the container's process group is still in this one."""
@@ -179,6 +198,21 @@ class Groups:
     def close(self) -> None:
         """All containers have ended."""
         remove_tree(self._folder)
+
+    def _take_empty(self, memory_mb: int, had_mb: Sequence[int]) -> Group:
+        """One of those that had such a limit, with a new one, or a new group."""
+        for free in map(self._free.__getitem__, had_mb):
+            for _ in range(len(free)):
+                group = free.popleft()
+                if group.empty:
+                    try:
+                        group.begin(memory_mb)
+                    except OSError:  # the kernel cannot free what it has in its page cache now
+                        free.append(group)
+                        continue
+                    return group
+                free.append(group)
+        return Group(self._hierarchy, self._new_folder(), memory_mb)
 
     def _new_folder(self) -> Path:
         while True:
@@ -205,6 +239,10 @@ class MemoryLimits:
         if node:
             return Bound(data_bytes=(memory_mb + NODE_OVERHEAD_MB) * MIB, old_space_mb=memory_mb)
         return Bound(data_bytes=memory_mb * MIB)
+
+    def doors(self, count: int) -> Sequence[str | None]:
+        """What so many spares are to join, to be called in peace; None where they join nothing. Raises OSError."""
+        return self._groups.doors(count) if self._groups is not None else [None] * count
 
     def give_back(self, bound: Bound) -> None:
         """The container's process has ended and was reaped."""

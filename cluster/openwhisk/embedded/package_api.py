@@ -9,7 +9,7 @@ from cluster.openwhisk.embedded.clock import Clock
 from cluster.openwhisk.embedded.config import Knobs
 from cluster.openwhisk.embedded.entities import Entities
 from cluster.openwhisk.embedded.entity import parse_body
-from cluster.openwhisk.embedded.packages import Package, PackagePatch, contents, provider, put_package, readable
+from cluster.openwhisk.embedded.packages import Package, PackagePatch, contents, provider, put_package, readable_package
 from cluster.openwhisk.embedded.queries import Page, boolean
 from cluster.openwhisk.embedded.routes import Place
 
@@ -43,7 +43,7 @@ class PackageApi:
     async def get(self, call: Call) -> Answer:
         call.check_names()
         (name,) = call.route.names
-        package = readable(self._entities, call.user, call.any_namespace(), name)
+        package = readable_package(self._entities, call.user, call.any_namespace(), name)
         source = provider(self._entities, call.user, package)
         shown = package if source is package else package.inheriting(source)
         return json_answer(shown.document() | contents(self._entities, source))
@@ -53,9 +53,7 @@ class PackageApi:
         overwrite = boolean(call.route.query, "overwrite", default=False)
         call.check_json()
         patch = parse_body(call.body, PackagePatch)
-        old = self._entities.find(path, Package)
-        if old is not None and not overwrite:
-            raise refusal(409, "resource already exists")
+        old = self._entities.replaced(path, Package, overwrite=overwrite)
         (name,) = call.route.names
         package = put_package(
             old, patch, user=call.user, name=name, entities=self._entities, knobs=self._knobs, now_ms=self._clock.controller_ms()

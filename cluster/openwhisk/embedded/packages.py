@@ -72,7 +72,7 @@ def may_read(user: User, package: Package | None) -> bool:
     return package is not None and (package.namespace == user.namespace or package.publish)
 
 
-def readable(entities: Entities, user: User, namespace: str, name: str) -> Package:
+def readable_package(entities: Entities, user: User, namespace: str, name: str) -> Package:
     """Raises the 404 of an own package that is not there, and the 403 of somebody else's that is not there or not public."""
     path = f"{namespace}/{name}"
     if namespace == user.namespace:
@@ -86,7 +86,7 @@ def readable(entities: Entities, user: User, namespace: str, name: str) -> Packa
 def provider(entities: Entities, user: User, package: Package) -> Package:
     """Where a package's actions are: itself, or what it is bound to. Raises the 403 and 404 of what may no longer be read."""
     bound = package.binding
-    return package if bound is None else readable(entities, user, bound.namespace, bound.name)
+    return package if bound is None else readable_package(entities, user, bound.namespace, bound.name)
 
 
 def foreign(what: str) -> Exception:

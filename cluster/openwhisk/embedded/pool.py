@@ -160,10 +160,6 @@ class Pool(Generic[Ticket]):
     def reserved_mb(self) -> int:
         return self._reserved_mb
 
-    @property
-    def waiting(self) -> int:
-        return len(self._buffer)
-
     def census(self) -> dict[str, Tally]:
         """What there is at the moment, in the words of the real pool's metrics. A stem cell that has not started is none of them."""
         idle = _tally(slot.need for slot in self._ready)

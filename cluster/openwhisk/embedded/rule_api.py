@@ -50,9 +50,7 @@ class RuleApi:
         overwrite = boolean(call.route.query, "overwrite", default=False)
         call.check_json()
         patch = parse_body(call.body, RulePatch)
-        old = self._entities.find(path, Rule)
-        if old is not None and not overwrite:
-            raise refusal(409, "resource already exists")
+        old = self._entities.replaced(path, Rule, overwrite=overwrite)
         trigger_name, action_name = self._named(call.user, old, patch)
         trigger = self._existing_trigger(call.user, trigger_name)
         self._check_action(call.user, action_name)

@@ -26,7 +26,7 @@ from cluster.openwhisk.embedded.components import MISSING, TOO_MANY, Components
 from cluster.openwhisk.embedded.config import User
 from cluster.openwhisk.embedded.entity import Name, Pair
 from cluster.openwhisk.embedded.ids import activation_id
-from cluster.openwhisk.embedded.invocation import Ack, acknowledge, stop_waiting
+from cluster.openwhisk.embedded.invocation import Ack, acknowledge, waited
 from cluster.openwhisk.embedded.outcomes import Outcome, Status
 from cluster.openwhisk.embedded.pipeline import Pipeline
 from cluster.openwhisk.embedded.prepared import Prepared
@@ -153,11 +153,7 @@ class SequenceRuns:
         limits = prepared.action.limits
         run.actions += 1
         run.components.append(invocation.activation_id)
-        timer = self._loop.call_later((limits.timeout + COMPONENT_GRACE_MS) / 1000, stop_waiting, invocation.acked)
-        try:
-            ack = await invocation.acked
-        finally:
-            timer.cancel()
+        ack = await waited(invocation.acked, (limits.timeout + COMPONENT_GRACE_MS) / 1000)
         if ack is None:
             text = f"Timeout reached when retrieving activation {invocation.activation_id} for sequence component."
             return _failed(Status.PLATFORM_ERROR, text)

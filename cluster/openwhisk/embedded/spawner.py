@@ -51,6 +51,7 @@ class Spawner:
         self._listening: asyncio.Task[None] | None = None
         self._starting: dict[int, asyncio.Future[int]] = {}
         self._running: set[int] = set()
+        """Those ordered, of whose end nothing was heard."""
         self.starts = 0
 
     async def start(self) -> None:
@@ -98,6 +99,7 @@ class Spawner:
         }
         try:
             self._order(order)
+            self._running.add(number)
             return await future
         finally:
             self._starting.pop(number, None)
@@ -115,9 +117,9 @@ class Spawner:
         """Have them run again; `on_resumed` follows, or `on_ended`."""
         self._order({"resume": number})
 
-    def prepare_spares(self, count: int) -> None:
-        """Have so many forks ready for containers to come; to be called when nothing else wants the cores."""
-        self._order({"spares": count})
+    def prepare_spares(self, groups: Sequence[str | None]) -> None:
+        """Have a fork for each of these control groups, ready for a container to come; to be called when nothing else wants the cores."""
+        self._order({"spares": groups})
 
     @property
     def process_id(self) -> int | None:
@@ -162,16 +164,17 @@ class Spawner:
         if "resumed" in event:
             self._on_resumed(event["resumed"])
             return
-        number = event["started"] if "started" in event else event["failed"]
-        if "started" in event:
-            self._running.add(number)
+        failed = "failed" in event
+        number = event["failed" if failed else "started"]
         future = self._starting.get(number)
-        if future is None or future.done():
-            self.kill(number)  # nobody waits for it any more
-        elif "started" in event:
-            future.set_result(event["pid"])
-        else:
+        if failed:
+            self._running.discard(number)
+        if future is None or future.done():  # nobody waits for it any more
+            self._on_ended(number, -signal.SIGKILL) if failed else self.kill(number)
+        elif failed:
             future.set_exception(SpawnError(event["error"]))
+        else:
+            future.set_result(event["pid"])
 
     async def _zygote_ended(self) -> None:
         if self._writer is not None:
@@ -179,9 +182,10 @@ class Spawner:
         status = await asyncio.to_thread(self._process.wait) if self._process else None
         _log.error("the server that forks containers has ended (status %s), and its containers with it; starting another", status)
         await asyncio.to_thread(_kill_orphans)
-        for future in self._starting.values():
+        for number, future in self._starting.items():
             if not future.done():
                 future.set_exception(SpawnError("the server that forks containers has ended"))
+                self._running.discard(number)
         lost, self._running = self._running, set()
         for number in lost:
             self._on_ended(number, -signal.SIGKILL)

@@ -12,7 +12,7 @@ import logging
 import msgspec
 
 from cluster.openwhisk.embedded.action_api import EXTRA_LOGGING_HEADER, ActionApi, accepted
-from cluster.openwhisk.embedded.answers import JSON, SERVER_ERROR, Answer, Refused, encode, json_answer, refusal
+from cluster.openwhisk.embedded.answers import JSON, SERVER_ERROR, Answer, Refused, encode, json_answer
 from cluster.openwhisk.embedded.calls import Call, Handler, header_fields
 from cluster.openwhisk.embedded.clock import Clock
 from cluster.openwhisk.embedded.config import Knobs
@@ -87,9 +87,7 @@ class TriggerApi:
         overwrite = boolean(call.route.query, "overwrite", default=False)
         call.check_json()
         patch = parse_body(call.body, TriggerPatch)
-        old = self._entities.find(path, Trigger)
-        if old is not None and not overwrite:
-            raise refusal(409, "resource already exists")
+        old = self._entities.replaced(path, Trigger, overwrite=overwrite)
         namespace, _, name = path.rpartition("/")
         trigger = put_trigger(old, patch, namespace=namespace, name=name, knobs=self._knobs, now_ms=self._clock.controller_ms())
         self._entities.put(trigger)

@@ -45,7 +45,7 @@ from cluster.openwhisk.embedded.auth import CHALLENGE, MISSING
 from cluster.openwhisk.embedded.calls import Call, OpenCall, OpenHandler, header_fields
 from cluster.openwhisk.embedded.config import Knobs, User
 from cluster.openwhisk.embedded.ids import checked_name
-from cluster.openwhisk.embedded.invocation import Ack, stop_waiting
+from cluster.openwhisk.embedded.invocation import Ack, waited
 from cluster.openwhisk.embedded.limits import check_payload
 from cluster.openwhisk.embedded.outcomes import Outcome, Status
 from cluster.openwhisk.embedded.resolve import Resolver
@@ -131,9 +131,7 @@ class WebActions:
         acked: asyncio.Future[Ack | None] = self._loop.create_future()
         owners = Call(owner, call.route, call.headers, payload, call.transaction_id, call.seen_ms)
         activation_id = self._actions.started(owners, callee, acked, blocking=True)
-        timer = self._loop.call_later(self._knobs.blocking_wait_ms / 1000, stop_waiting, acked)
-        ack = await acked
-        timer.cancel()
+        ack = await waited(acked, self._knobs.blocking_wait_ms / 1000)
         try:
             if ack is None:
                 raise refusal(202, NOT_READY)

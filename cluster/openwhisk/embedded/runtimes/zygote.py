@@ -6,8 +6,8 @@ An interpreter with the runtime's imports takes 46 ms of CPU until its first ans
 Programs of other runtimes (Node) are forked and then executed, so that every container on the machine has the same parent.
 
 Most of a fork's cost are the pages that it copies as soon as it writes to them. So some are made ahead, when the platform says that it is
-quiet: a spare has been through an activation that nobody asked for, and waits for its order. When a storm arrives cold, its first
-containers take half the CPU, and the platform's core is free for calls that much sooner.
+quiet: a spare has joined its control group, has been through an activation that nobody asked for, and waits for its order. When a storm
+arrives cold, its first containers take half the CPU, and the platform's core is free for calls that much sooner.
 
 Orders come over a socket, one JSON object a line, and events go back the same way:
 
@@ -18,7 +18,9 @@ Orders come over a socket, one JSON object a line, and events go back the same w
     {"kill": 7}                                                                             {"ended": 7, "status": -9}
     {"pause": 7}
     {"resume": 7}                                                                           {"resumed": 7}
-    {"spares": 16}
+    {"spares": [null | "...", ...]}
+
+The order for spares names all that there should be, by what they join. A container gets the spare that has joined what it is to join.
 
 They are obeyed in their order, so nobody needs to hear when a container has been paused: it can be resumed at any time after. A pause
 stops the container's process group (SIGSTOP), as docker's does the cgroup; what has left the group runs on.
@@ -95,6 +97,8 @@ class _Spare(NamedTuple):
 
     pid: int
     channel: socket.socket
+    group: str | None
+    """What it has joined: the door of a control group."""
 
 
 class Zygote:
@@ -165,17 +169,22 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pids[number], what)
 
-    def _have_spares(self, count: int) -> None:
+    def _have_spares(self, groups: list[str | None]) -> None:
         """Fork what is missing; a machine that has no room for another process now may have it when one is needed."""
+        missing = list(groups)
+        for spare in self._spares:
+            if spare.group in missing:
+                missing.remove(spare.group)
         with contextlib.suppress(OSError):
-            while len(self._spares) < count:
-                self._spares.append(self._fork(rehearse=True))
+            for group in missing:
+                self._spares.append(self._fork(group, rehearse=True))
 
     def _start(self, order: dict[str, Any]) -> None:
         number = order["start"]
         try:
             with _listener(order["folder"]) as listener:
-                pid = self._tell(json.dumps(order).encode(), listener, forked=order["program"] is None)
+                group = order["memory"]["cgroup"]
+                pid = self._tell(json.dumps(order).encode(), group, listener, forked=order["program"] is None)
         except OSError as error:
             self._say({"failed": number, "error": str(error)})
             return
@@ -183,31 +192,38 @@ class Zygote:
         self._pids[number] = pid
         self._say({"started": number, "pid": pid})
 
-    def _tell(self, order: bytes, listener: socket.socket, *, forked: bool) -> int:
+    def _tell(self, order: bytes, group: str | None, listener: socket.socket, *, forked: bool) -> int:
         """The process id of a child that has its order: a spare, or where there is none, or another program is wanted, a new one."""
         while True:
-            spared = forked and bool(self._spares)
-            spare = self._spares.pop() if spared else self._fork(rehearse=False)
-            with spare.channel:
+            spare = self._spare_in(group) if forked else None
+            child = spare or self._fork(None, rehearse=False)
+            with child.channel:
                 try:
-                    socket.send_fds(spare.channel, [order], [listener.fileno()])
+                    socket.send_fds(child.channel, [order], [listener.fileno()])
                 except OSError:
-                    if not spared:
+                    if not spare:
                         raise
                 else:
-                    return spare.pid
+                    return child.pid
 
-    def _fork(self, *, rehearse: bool) -> _Spare:
+    def _spare_in(self, group: str | None) -> _Spare | None:
+        for spare in self._spares:
+            if spare.group == group:
+                self._spares.remove(spare)
+                return spare
+        return None
+
+    def _fork(self, group: str | None, *, rehearse: bool) -> _Spare:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # an order is one message
         parent = os.getpid()
         with theirs:
             pid = os.fork()
             if not pid:
                 ours.close()
-                self._become(theirs, parent, rehearse)
-        return _Spare(pid, ours)
+                self._become(theirs, parent, group, rehearse)
+        return _Spare(pid, ours, group)
 
-    def _become(self, channel: socket.socket, parent: int, rehearse: bool) -> NoReturn:
+    def _become(self, channel: socket.socket, parent: int, group: str | None, rehearse: bool) -> NoReturn:
         """The rest of the child's life. Whatever happens, it does not return into the zygote's code."""
         status = 1
         try:
@@ -221,12 +237,15 @@ class Zygote:
             nothing = os.open(os.devnull, os.O_RDWR)
             os.dup2(nothing, self._control.detach())
             os.close(nothing)
+            _join(group)
             if rehearse:
                 self._runtime.rehearse()
             message, listeners, *_ = socket.recv_fds(channel, MOST_ORDER_BYTES, 1)
             order = json.loads(message)
             os.nice(order["nice"])  # on top of what the platform has: without rights no process may go below that
             _set_up(order, listeners[0])
+            if order["memory"]["cgroup"] != group:
+                _join(order["memory"]["cgroup"])
             if order["program"]:
                 os.execve(order["program"][0], order["program"], order["environment"])  # noqa: S606 - that is what a container is
             self._runtime.serve(socket.socket(fileno=LISTENER))
@@ -286,7 +305,7 @@ def _listener(folder: str) -> socket.socket:
 
 
 def _set_up(order: dict[str, Any], listener: int) -> None:
-    """Descriptors, working directory, environment and memory limit of a container."""
+    """Descriptors, working directory, environment and limit of mapped memory of a container."""
     folder = order["folder"]
     streams = [f"{folder}/stdout", f"{folder}/stderr"] if order["logs"] else [os.devnull, os.devnull]
     opened = [os.open(os.devnull, os.O_RDONLY), *(os.open(stream, os.O_WRONLY) for stream in streams)]
@@ -298,12 +317,16 @@ def _set_up(order: dict[str, Any], listener: int) -> None:
     os.chdir(f"{folder}/work")
     os.environ.clear()
     os.environ.update(order["environment"])
-    memory = order["memory"]
-    if memory["cgroup"]:
-        with open(memory["cgroup"], "w", encoding="ascii") as file:  # noqa: PTH123
+    data_bytes = order["memory"]["data_bytes"]
+    if data_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
+
+
+def _join(group: str | None) -> None:
+    """The control group with this door."""
+    if group is not None:
+        with open(group, "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib is not loaded here
             file.write("0")  # whoever writes it joins
-    if memory["data_bytes"]:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory["data_bytes"], memory["data_bytes"]))
 
 
 def _kill(pid: int) -> None:

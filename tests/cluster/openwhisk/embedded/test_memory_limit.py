@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from support.api import WHO, serving
+from support.api import WHO, eventually, serving
 
-from cluster.openwhisk.embedded.config import ConfigError
+from cluster.openwhisk.embedded.config import MIB, ConfigError
+from cluster.openwhisk.embedded.containers import SPARES
 from cluster.openwhisk.embedded.memory import (
     RECORD,
     Bound,
@@ -126,8 +127,28 @@ def test_what_an_action_starts_counts_as_well_and_crash_after_crash_leaves_nothi
         api.action(name, FILLS, limits=SMALL)
         for _ in range(15):
             assert api.invoke(name, {"mb": 200}).result == EXHAUSTED
-        assert len(list(groups.glob("*/"))) <= 6
+        assert len(list(groups.glob("*/"))) <= SPARES + 6
     assert not groups.exists()
+
+
+@needs_groups
+def test_spares_wait_in_groups_of_their_own_and_a_container_takes_over_both_the_spare_and_its_group(tmp_path, name):
+    folder = tmp_path / "state"
+    with serving(folder, memory_limit="cgroup") as api:
+        groups = Path((folder / RECORD).read_text())
+        eventually(lambda: len(_rooms(groups)) == SPARES)
+        spares = _rooms(groups)
+        api.action(name, FILLS, limits=SMALL)
+        pid = api.invoke(name).result["pid"]
+        assert _rooms(groups)[pid] == spares[pid]
+        (limit,) = [path for name in ("memory.limit_in_bytes", "memory.max") if (path := spares[pid] / name).exists()]
+        assert limit.read_text().strip() == str(SMALL["memory"] * MIB)
+        assert api.invoke(name, {"mb": 200}).result == EXHAUSTED
+
+
+def _rooms(groups):
+    """The group of each process."""
+    return {int(pid): path.parent for path in groups.glob("*/cgroup.procs") for pid in path.read_text().split()}
 
 
 @needs_groups
@@ -198,7 +219,9 @@ def test_a_group_of_the_second_version_ends_as_a_whole_and_swaps_nothing(tmp_pat
     assert Bound(group).exhausted(None)
     assert Bound(group).order() == {"cgroup": str(tmp_path / "cgroup.procs"), "data_bytes": None}
     (tmp_path / "cgroup.procs").write_text("")
-    assert group.begin()
+    assert group.empty
+    group.begin(256)
+    assert (tmp_path / "memory.max").read_text() == "268435456"
     assert not group.exhausted()
 
 
