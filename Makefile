@@ -60,8 +60,8 @@ $(NPM_READY): $(addprefix tests/npm/,package.json package-lock.json .npmrc) $(RE
 		npm_config_cache=.cache $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel=error
 	@touch $@
 
-fuzz: venv ## ask the embedded platform 10,000 things at random (make fuzz FUZZ=50000 more)
-	OWRAY_FUZZ=$(or $(FUZZ),10000) $(BIN)/pytest tests/cluster/openwhisk/embedded/test_any_request.py
+fuzz: venv ## 10,000 requests, command lines and files at random (make fuzz FUZZ=50000 more)
+	OWRAY_FUZZ=$(or $(FUZZ),10000) $(BIN)/pytest $$(find tests -name 'test_any_*.py')
 
 test-programs:
 	@missing=$$(for each in $(TEST_PROGRAMS); do command -v $${each%:*} > /dev/null || printf ' %s' $${each#*:}; done); \

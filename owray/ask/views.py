@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from owray.plan.recipe import Plan, Window
 from owray.record.layout import ARROW_SCHEMA
-from owray.record.run import Manifest, RunFolder
+from owray.record.run import Manifest, ManifestError, RunFolder
 from owray.record.samples import SAMPLE_SCHEMA
 
 Runs = Sequence[tuple[RunFolder, Manifest]]
@@ -81,8 +81,8 @@ def hosts(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
 
 
 def runs_table(runs: Runs) -> pa.Table:
-    """What the manifests say."""
-    return pa.Table.from_pylist([_run_row(folder, manifest) for folder, manifest in runs], _RUNS_SCHEMA)
+    """What the manifests say. Raises ManifestError for one that says what cannot be."""
+    return pa.concat_tables([_RUNS_SCHEMA.empty_table(), *(_run_table(folder, manifest) for folder, manifest in runs)])
 
 
 def make_plan(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
@@ -139,6 +139,13 @@ def _plan_reader(manifest: Manifest) -> pa.RecordBatchReader:
         return pa.RecordBatch.from_arrays(arrays, schema=_PLAN_SCHEMA)
 
     return pa.RecordBatchReader.from_batches(_PLAN_SCHEMA, (batch(window) for window in Plan(manifest.recipe).windows()))
+
+
+def _run_table(folder: RunFolder, manifest: Manifest) -> pa.Table:
+    try:
+        return pa.Table.from_pylist([_run_row(folder, manifest)], _RUNS_SCHEMA)
+    except (pa.ArrowException, OverflowError, TypeError) as problem:
+        raise ManifestError(f"cannot read {folder.path / 'run.json'}: {' '.join(str(problem).split())}") from problem
 
 
 def _run_row(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:

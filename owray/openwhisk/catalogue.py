@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 Parameters = Mapping[str, Any]
 
@@ -74,41 +77,76 @@ class Workload:
     actions: tuple[Manifest, ...]
 
 
+_Above = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Limits(msgspec.Struct, forbid_unknown_fields=True):
+    memory_mb: _Count
+    timeout_ms: _Count
+    logs_mb: _Count
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """What stands in a manifest.toml."""
+
+    workload: _Text
+    description: str
+    kind: _Text
+    source: _Text
+    weight: _Above
+    default_size: str
+    limits: _Limits
+    sizes: dict[str, dict[str, Any]]
+    expected: dict[str, dict[str, str]] = {}
+    main: _Text = "main"
+
+
 def load(folder: Traversable) -> Manifest:
     """The action in a folder. Raises ManifestError."""
     try:
-        data = tomllib.loads((folder / "manifest.toml").read_text(encoding="utf-8"))
-        code = (folder / data["source"]).read_text(encoding="utf-8")
-        return _manifest(folder.name, data, code)
-    except KeyError as error:
-        raise ManifestError(f"{folder}: the manifest lacks {error.args[0]!r}") from None
-    except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
-        raise ManifestError(f"{folder}: {error}") from error
+        file = msgspec.convert(tomllib.loads((folder / "manifest.toml").read_text(encoding="utf-8")), _File)
+        code = (folder / file.source).read_text(encoding="utf-8")
+        return _manifest(folder.name, file, code)
+    except ManifestError as error:
+        raise ManifestError(f"{folder}: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:  # tomllib's and msgspec's are ValueErrors
+        raise ManifestError(f"{folder / 'manifest.toml'}: {_plain(str(error))}") from error
 
 
-def _manifest(name: str, data: Mapping[str, Any], code: str) -> Manifest:
-    limits = data["limits"]
-    manifest = Manifest(
-        name=name,
-        workload=data["workload"],
-        description=data["description"],
-        kind=data["kind"],
-        code=code,
-        main=data.get("main", "main"),
-        weight=float(data["weight"]),
-        memory_mb=limits["memory_mb"],
-        timeout_ms=limits["timeout_ms"],
-        logs_mb=limits["logs_mb"],
-        default_size=data["default_size"],
-        sizes=data["sizes"],
-        expected={size: {int(seed): checksum for seed, checksum in seeds.items()} for size, seeds in data.get("expected", {}).items()},
+def _plain(text: str) -> str:
+    """One line, in this project's words where they are msgspec's."""
+    text = (
+        " ".join(text.split())
+        .replace("Object missing required field", "it lacks")
+        .replace("Object contains unknown field", "there is no field")
     )
-    if manifest.weight <= 0:
-        raise ManifestError(f"weight must be above zero, got {manifest.weight:g}")
-    for size in (manifest.default_size, *manifest.expected):
-        if size not in manifest.sizes:
-            raise ManifestError(f"{size!r} is not among the sizes {', '.join(manifest.sizes)}")
-    return manifest
+    return re.sub(r" - at `\$\.?([^`]+)`", r"  (at \1)", text).removesuffix(" - at `$`").replace("`", "'")
+
+
+def _manifest(name: str, file: _File, code: str) -> Manifest:
+    for size in (file.default_size, *file.expected):
+        if size not in file.sizes:
+            raise ManifestError(f"{size!r} is not among the sizes {', '.join(file.sizes)}")
+    for seed in (seed for seeds in file.expected.values() for seed in seeds):
+        if not seed.isdecimal():
+            raise ManifestError(f"a result is expected by its seed, a whole number, not by {seed!r}")
+    return Manifest(
+        name=name,
+        workload=file.workload,
+        description=file.description,
+        kind=file.kind,
+        code=code,
+        main=file.main,
+        weight=file.weight,
+        memory_mb=file.limits.memory_mb,
+        timeout_ms=file.limits.timeout_ms,
+        logs_mb=file.limits.logs_mb,
+        default_size=file.default_size,
+        sizes=file.sizes,
+        expected={size: {int(seed): checksum for seed, checksum in seeds.items()} for size, seeds in file.expected.items()},
+    )
 
 
 def catalogue(actions_dir: Traversable | None = None) -> dict[str, Manifest]:

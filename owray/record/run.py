@@ -19,7 +19,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from owray.plan.recipe import Recipe
+import msgspec
+
+from owray.plan.recipe import Plan, Recipe
 from owray.record.durable import write_atomically
 from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
 
@@ -104,14 +106,16 @@ class Manifest:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Manifest:
         """Raises ManifestError. Keys that this version does not know are left aside."""
-        if data.get("schema") != MANIFEST_VERSION:
-            raise ManifestError(f"it was written by another version of owray (schema {data.get('schema')}, not {MANIFEST_VERSION})")
-        known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
-        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        schema = data.get("schema") if isinstance(data, Mapping) else None
+        if schema != MANIFEST_VERSION:
+            raise ManifestError(f"it was written by another version of owray (schema {schema}, not {MANIFEST_VERSION})")
         try:
-            return cls(**{**known, **lists, "recipe": Recipe.from_json(known["recipe"])})
-        except (KeyError, TypeError, ValueError) as problem:
-            raise ManifestError(f"it is incomplete ({problem})") from problem
+            manifest = msgspec.convert(data, cls)
+            Plan(manifest.recipe)
+            _ = manifest.t0_us
+        except (TypeError, ValueError) as problem:  # msgspec's are ValueErrors
+            raise ManifestError(f"it cannot be understood ({' '.join(str(problem).split())})") from problem
+        return manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from owray.plan.mix import Entry
-from owray.plan.recipe import Arrivals, Recipe
+from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
 
 DEFAULT_RPS = 10.0
 DEFAULT_DURATION_S = 10.0
@@ -16,9 +16,6 @@ DEFAULT_TIMEOUT_S = 90.0
 """Longer than any answer that OpenWhisk may rightly give: 202 after 60 s, the controller's 503 after 65 s, nginx's 504 after 75 s."""
 
 MOST_RPS = 1e6
-MOST_CALLS = 1_000_000_000
-"""A plan is counted before it is played, at about 10 ns a call; nobody has asked for more than an hour at 100,000 a second."""
-
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 

@@ -85,9 +85,9 @@ def test_a_workload_is_all_actions_that_name_it():
 @pytest.mark.parametrize(
     ("manifest", "cause"),
     [
-        (MANIFEST.replace('workload = "zoo"', ""), "the manifest lacks 'workload'"),
-        (MANIFEST.replace("memory_mb = 128", ""), "the manifest lacks 'memory_mb'"),
-        (MANIFEST.replace("weight = 2", "weight = 0"), "weight must be above zero"),
+        (MANIFEST.replace('workload = "zoo"', ""), "manifest.toml: it lacks 'workload'$"),
+        (MANIFEST.replace("memory_mb = 128", ""), "it lacks 'memory_mb'  \\(at limits\\)"),
+        (MANIFEST.replace("weight = 2", "weight = 0"), "'float' > 0.0  \\(at weight\\)"),
         (MANIFEST.replace('default_size = "small"', 'default_size = "tiny"'), "'tiny' is not among the sizes small, large"),
         (MANIFEST.replace("[expected]\nsmall", "[expected]\nhuge"), "'huge' is not among the sizes small, large"),
         (MANIFEST.replace("legs.py", "arms.py"), "arms.py"),
