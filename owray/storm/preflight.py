@@ -74,7 +74,8 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
 
 async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, capacity: Capacity, console: Console) -> dict[str, Any]:
     called = [Called(entry, []) for entry in recipe.entries]
-    await _call_all(client, called, _calls_an_action(capacity, len(called)), console)
+    fit = [each for each in called if capacity.payload_bytes is None or _payload_bytes(each.entry) <= capacity.payload_bytes]
+    await _call_all(client, fit, _calls_an_action(capacity, len(called)), console)
     shares = sum(entry.weight for entry in recipe.entries)
     measured = [_measured(each, each.entry.weight / shares) for each in called]
     made = sum(len(each.probes) for each in called)
@@ -162,13 +163,18 @@ def _measured(called: Called, share: float) -> Measured:
     return Measured(
         name=entry.action,
         share=share,
-        payload_bytes=max(len(json.dumps(dict(variant.parameters), separators=(",", ":")).encode()) for variant in entry.variants),
+        payload_bytes=_payload_bytes(entry),
         duration_ms=tuple(each.run_ms for each in used),
         service_ms=tuple(round(each.elapsed_ms, 3) for each in used),
         cpu_ms=tuple(reported) if len(reported) == len(used) else (),
         memory_mb=called.memory_mb,
         time_limit_ms=called.time_limit_ms,
     )
+
+
+def _payload_bytes(entry: Entry) -> int:
+    """The largest body that a call of it has."""
+    return max(len(json.dumps(dict(variant.parameters), separators=(",", ":")).encode()) for variant in entry.variants)
 
 
 def _asked(request: StormRequest, spent: int) -> Asked:

@@ -40,11 +40,11 @@ def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], capacity:
 
 
 def show_refusal(called: Sequence[Called], ceilings: Sequence[Ceiling], capacity: Capacity, console: Console) -> None:
-    """All ceilings, the lowest first, and what lifts those that are too low."""
+    """All ceilings, the lowest first, where one is too low; what refuses the storm, and what lifts it."""
     show("preflight  " + "; ".join(_times(called)), console)
-    if any(each.rps is not None for each in ceilings):
-        console.print(_table(ceilings))
     spoilers = [each for each in ceilings if each.level is Level.SPOILS]
+    if any(each.asked for each in spoilers):
+        console.print(_table(ceilings))
     for each in spoilers:
         show(f"refused    {each.sentence}", console)
     for cure in cures(spoilers, capacity):
@@ -78,7 +78,8 @@ def _times(called: Sequence[Called]) -> Iterator[str]:
             parts.append(f"cold {_ms(cold[0])}")
         if warm:
             parts.append(f"warm {_ms(median(warm))}")
-        yield f"{each.entry.action}: {', '.join(parts) or 'no call went well'}"
+        nothing = "no call went well" if each.probes else "not called"
+        yield f"{each.entry.action}: {', '.join(parts) or nothing}"
 
 
 def _table(ceilings: Sequence[Ceiling]) -> Table:
