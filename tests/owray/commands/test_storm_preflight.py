@@ -1,10 +1,14 @@
 """`owray storm` with what comes before it, as users have it: on a lab with OpenWhisk's own limits, and on one without."""
 
+import os
+import signal
+
 import pytest
 from support.labs import running_lab
-from support.storms import calls_of, owray
+from support.storms import Command, calls_of, owray
 
 from cluster.lab import LocalOptions
+from cluster.state import lab_names
 from owray.record.run import list_runs
 
 STORM = ("storm", "--rps", 100, "--calls", 80, "--action", "noop")
@@ -65,3 +69,28 @@ def test_without_a_preflight_the_first_call_is_the_storms(lab_home, tmp_path):
     (folder,) = list_runs(tmp_path)
     assert "preflight" not in result.stderr
     assert folder.load().preflight is None
+
+
+def interrupted(number, home, runs):
+    """(exit code, the rest of the error stream) of a storm that is told to end while it makes its calls beforehand."""
+    reader, writer = os.pipe()
+    options = ("--rps", 1, "--calls", 5, "--action", "sleep", "--size", "large")
+    with Command("storm", *options, home=home, runs=runs, errors=writer) as storm, os.fdopen(reader) as errors:
+        os.close(writer)
+        assert any("of 6 calls answered" in line for line in errors)  # it takes longer than nobody minds
+        storm.signal(number)
+        rest = errors.read()
+        return storm.end().returncode, rest
+
+
+def test_interrupted_while_it_calls_it_stops_and_leaves_no_run(lab_home, tmp_path):
+    assert interrupted(signal.SIGINT, lab_home, tmp_path) == (4, "owray: stopped\n")
+    assert list_runs(tmp_path) == []
+
+
+def test_killed_while_it_calls_it_takes_its_borrowed_lab_away(tmp_path):
+    code, rest = interrupted(signal.SIGTERM, tmp_path / "home", tmp_path / "runs")
+    assert code == 128 + signal.SIGTERM
+    assert "Traceback" not in rest
+    assert list_runs(tmp_path / "runs") == []
+    assert lab_names(tmp_path / "home") == []
