@@ -143,7 +143,8 @@ async def _ask_for_limits(client: OpenWhisk, called: Called) -> None:
         return
     limits = action.get("limits")
     if isinstance(limits, dict):
-        called.memory_mb, called.time_limit_ms = limits.get("memory"), limits.get("timeout")
+        told = {name: value for name, value in limits.items() if isinstance(value, int)}
+        called.memory_mb, called.time_limit_ms = told.get("memory"), told.get("timeout")
 
 
 async def _failure(client: OpenWhisk, entry: Entry, failed: Probe) -> Ceiling:
