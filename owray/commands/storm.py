@@ -40,6 +40,9 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
             int | None, typer.Option(help="At most so many calls under way; others are held, and rows say so.")
         ] = None,
         invokers: Annotated[int, typer.Option(help="Processes that share the plan.")] = 1,
+        preflight: Annotated[bool, typer.Option(help="A few calls beforehand, and whether the storm fits the platform.")] = True,
+        force: Annotated[bool, typer.Option("--force", help="Play what the preflight would refuse.")] = False,
+        prewarm: Annotated[int, typer.Option(help="Have so many containers of each action warm when the storm begins.")] = 0,
         lab: Annotated[str | None, typer.Option(help="The lab to play on; one is borrowed where none is up.")] = None,
         runs_dir: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -65,6 +68,9 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
                 max_in_flight=max_in_flight,
                 invokers=invokers,
                 runs=runs_dir,
+                preflight=preflight,
+                force=force,
+                prewarm=prewarm,
             )
         except BadRequest as problem:
             raise typer.TyperException(str(problem)) from None

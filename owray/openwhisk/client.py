@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,10 @@ from owray.openwhisk.target import Target
 REQUEST_TIMEOUT_S = 30.0
 INVOCATION_TIMEOUT_S = 90.0
 """The platform may rightly answer a blocking call after 60 s (202), its front after 75 s (504)."""
+
+_ANY_STATUS = range(100, 600)
+_NO_CALL_AT_ALL = (401, 403, 404)
+"""Answers that say nothing of the action: there is no such account, right or action."""
 
 _FIXES = {
     401: "the key is not accepted; check AUTH in {source}, and that it belongs to this host",
@@ -76,7 +80,8 @@ class OpenWhisk:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=not self.target.insecure),
+            # No limit of its own: calls that are to meet many containers have to be under way together.
+            connector=aiohttp.TCPConnector(ssl=not self.target.insecure, limit=0),
             headers={"Authorization": self.target.authorization, "Accept": "application/json, text/plain"},
         )
         return self
@@ -137,6 +142,20 @@ class OpenWhisk:
             raise OpenWhiskError(202, text, request=answer.request)
         raise self._refusal(answer)
 
+    async def call(
+        self, path: str, parameters: Mapping[str, Any] | None = None, timeout_s: float = INVOCATION_TIMEOUT_S
+    ) -> tuple[int, bytes]:
+        """A blocking call; status and body of the answer, a refusal or a failure of the action included.
+
+        Raises OpenWhiskError where there is no answer, and where the account, its right or the action is missing.
+        """
+        answer = await self._request(
+            "POST", self._path("actions", path), query={"blocking": "true"}, body=parameters or {}, timeout_s=timeout_s, allow=_ANY_STATUS
+        )
+        if answer.status in _NO_CALL_AT_ALL:
+            raise self._refusal(answer)
+        return answer.status, answer.text.encode()
+
     async def submit(self, path: str, parameters: Mapping[str, Any] | None = None) -> str:
         """A call that nobody waits for; its activation id."""
         answer = await self._request("POST", self._path("actions", path), query={"blocking": "false"}, body=parameters or {})
@@ -182,7 +201,7 @@ class OpenWhisk:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
-        allow: tuple[int, ...] = (),
+        allow: Container[int] = (),
     ) -> _Answer:
         """The answer to one request. Raises OpenWhiskError unless its status is 2xx or among `allow`."""
         if self._session is None:

@@ -70,7 +70,8 @@ class Manifest:
     """run.json: everything about a run that is not a row. Times are ISO 8601 in UTC.
 
     `t0_utc` is when the plan began, None until that is agreed. `options` is what the storm was told, `owner` the process that plays it
-    (see `owray.record.recover.this_process`), `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`).
+    (see `owray.record.recover.this_process`), `preflight` and `prewarm` what was found and done before the first call of the plan,
+    `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`).
     """
 
     run: str
@@ -85,6 +86,8 @@ class Manifest:
     owner: Mapping[str, Any] | None = None
     target: Mapping[str, Any] = field(default_factory=dict)
     platform: Mapping[str, Any] = field(default_factory=dict)
+    preflight: Mapping[str, Any] | None = None
+    prewarm: tuple[Mapping[str, Any], ...] = ()
     versions: Mapping[str, Any] = field(default_factory=dict)
     hosts: tuple[Mapping[str, Any], ...] = ()
     clock: tuple[Mapping[str, Any], ...] = ()

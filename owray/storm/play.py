@@ -2,6 +2,7 @@
 
 choose      names to manifests                                              owray.storm.choose
 prepare     the platform's own words; deploy what is missing                owray.storm.deploying
+preflight   a few calls: does the storm fit? Containers warmed              owray.storm.preflight
 record      a run folder with the recipe, before the first call             owray.record.run
 play        coordinator, invokers, live view; Ctrl-C stops, twice cuts      owray.fleet
 judge       facts from the rows, verdict, into the manifest                 owray.storm.judging
@@ -38,6 +39,7 @@ from owray.storm.deploying import Prepared, prepare
 from owray.storm.ground import Ground
 from owray.storm.judging import Judged, judge
 from owray.storm.live import LiveView
+from owray.storm.preflight import before_the_storm
 from owray.storm.request import BadRequest, StormRequest
 from owray.wire.invoker import Limits
 
@@ -70,9 +72,10 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     for name in prepared.left_out:
         console.print(f"[yellow]left out:[/] {name}: the platform has no such runtime", highlight=False)
     recipe = request.recipe(choose.entries(prepared.played, request.size))
+    checked = asyncio.run(before_the_storm(request, recipe, ground.target, prepared, console))
     with connected(ground.cluster), _noted() as signals:
         folder = RunFolder.create(
-            place_for_runs(request), datetime.now(UTC), recipe, **_manifest_fields(request, ground, prepared, command)
+            place_for_runs(request), datetime.now(UTC), recipe, **_manifest_fields(request, ground, prepared, command), **checked
         )
         spec = StormSpec(
             folder=folder.path.resolve(),

@@ -16,6 +16,9 @@ DEFAULT_TIMEOUT_S = 90.0
 """Longer than any answer that OpenWhisk may rightly give: 202 after 60 s, the controller's 503 after 65 s, nginx's 504 after 75 s."""
 
 MOST_RPS = 1e6
+MOST_PREWARMED = 1000
+"""Containers of an action: more are beyond what calls from one place can hold open together."""
+
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 
@@ -49,6 +52,9 @@ class StormRequest:
     max_in_flight: int | None = None
     invokers: int = 1
     runs: Path | None = None
+    preflight: bool = True
+    force: bool = False
+    prewarm: int = 0
 
     def __post_init__(self) -> None:
         for wrong, text in self._checks():
@@ -65,6 +71,7 @@ class StormRequest:
         yield not self.timeout_s > 0, f"--timeout is to be above zero, not {self.timeout_s:g} s"
         yield not 1 <= self.invokers <= 256, f"--invokers is to be between 1 and 256, not {self.invokers}"
         yield not 0 <= self.seed < 1 << 63, f"--seed lies between 0 and 2^63 - 1, not {self.seed}"
+        yield not 0 <= self.prewarm <= MOST_PREWARMED, f"--prewarm is to be between 0 and {MOST_PREWARMED:,}, not {self.prewarm}"
         cap = self.max_in_flight
         too_small = cap is not None and cap < self.invokers
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"

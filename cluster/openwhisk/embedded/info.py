@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -38,6 +39,7 @@ def root_info(config: PlatformConfig, kinds: Kinds, memory: Way) -> dict[str, An
             "profile": config.profile,
             "isolation": ISOLATION.format(memory=MEMORY[memory]),
             "memory_limit": memory,
+            "container_cores": len(config.container_cores or os.sched_getaffinity(0)),
             "knobs": asdict(knobs),
         },
     }

@@ -25,10 +25,12 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def played(lab_home, runs):
-    """A storm of align that was watched while it was played: (result, every command line there was meanwhile)."""
-    with Command(
-        "storm", "--rps", 10, "--duration", "4s", "--action", "align", "--size", "small", "--json", home=lab_home, runs=runs
-    ) as storm:
+    """A storm of align that was watched while it was played: (result, every command line there was meanwhile).
+
+    Nothing is called beforehand, so that its first call is cold.
+    """
+    options = ("--rps", 10, "--duration", "4s", "--action", "align", "--size", "small", "--no-preflight", "--json")
+    with Command("storm", *options, home=lab_home, runs=runs) as storm:
         storm.wait_until(1.0)
         lines = [command_line(pid) for pid in psutil.pids()]
         return storm.end(), lines
@@ -129,6 +131,7 @@ REFUSED = {
     "either --workload or --action.": ("--action", "noop", "--workload", "micro"),
     "'soon' is no duration; one looks like 500ms, 10s, 2m or 1h": ("--action", "noop", "--duration", "soon"),
     "--max-in-flight 1 cannot be shared by 2 invokers": ("--action", "noop", "--invokers", 2, "--max-in-flight", 1),
+    "--prewarm is to be between 0 and 1,000, not -1": ("--action", "noop", "--prewarm", -1),
     "a warm-up of 10 s leaves nothing": ("--action", "noop", "--warmup", "10s"),
     "Invalid value for '--calls'": ("--action", "noop", "--calls", "many"),
     "cannot keep a run in /proc/here": ("--action", "noop", "--runs-dir", "/proc/here"),

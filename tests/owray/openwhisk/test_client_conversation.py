@@ -53,6 +53,20 @@ def test_an_action_that_fails_still_has_a_record(ask, name):
     assert (failed.status, failed.success, failed.result) == ("application error", False, {"error": "as wished"})
 
 
+def test_a_call_brings_the_answer_as_it_came_unless_there_is_nothing_to_call(ask, name):
+    async def conversation(client):
+        await client.put_action(name, action())
+        answers = [await client.call(name, {"x": 1}), await client.call(name, {"fail": True})]
+        with pytest.raises(OpenWhiskError) as missing:
+            await client.call(f"{name}-missing")
+        return answers, missing.value
+
+    ((fine, record), (failed, refusal)), missing = ask(conversation)
+    assert (fine, failed, missing.status) == (200, 502, 404)
+    assert b'"seen":{"x":1}' in record
+    assert b"as wished" in refusal
+
+
 def test_a_second_put_needs_to_be_told_to_overwrite(ask, name):
     async def conversation(client):
         await client.put_action(name, action())

@@ -1,5 +1,7 @@
 """The API's conventions: credentials, ids, actions and their limits, listings. Numbers are those of the conformance checklist."""
 
+import os
+
 import pytest
 from support.api import BASE
 
@@ -228,6 +230,7 @@ def test_conformance_34_the_root_names_the_configured_limits_and_the_profile(new
         assert root["limits"]["max_action_memory"] == 512 * 1024 * 1024
         assert root["limits"]["min_action_duration"] == 100
         assert root["embedded"]["profile"] == "standalone"
+        assert root["embedded"]["container_cores"] == len(os.sched_getaffinity(0))
         assert "not a sandbox" in root["embedded"]["isolation"]
         limits = api.request("GET", f"{BASE}/limits").json
         assert (limits["invocationsPerMinute"], limits["concurrentInvocations"], limits["maxActionInstances"]) == (77, 7, 7)

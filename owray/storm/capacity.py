@@ -1,0 +1,78 @@
+"""What a platform says that it has, and what this machine has, as ceilings take it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import resource
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from owray.openwhisk.target import Target
+from owray.storm.deploying import Prepared
+from owray.storm.figures import Capacity
+
+OPENWHISK_PAYLOAD_BYTES = 1_048_576
+"""OpenWhisk's own default, where a platform does not say."""
+
+_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE | re.ASCII)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def capacity_of(prepared: Prepared, target: Target) -> Capacity:
+    """Limits of the namespace come before those of the system; memory and cores are told by owray's own platform alone."""
+    system = _mapping(prepared.info.get("limits"))
+    own = _mapping(prepared.info.get("embedded"))
+    knobs = _mapping(own.get("knobs"))
+    return Capacity(
+        calls_a_minute=_first(prepared.limits.get("invocationsPerMinute"), system.get("actions_per_minute")),
+        concurrent_calls=_first(prepared.limits.get("concurrentInvocations"), system.get("concurrent_actions")),
+        memory_mb=_first(knobs.get("user_memory_mb")),
+        payload_bytes=_first(_size(prepared.limits.get("maxPayloadSize")), knobs.get("payload_bytes"), OPENWHISK_PAYLOAD_BYTES),
+        cores=_first(own.get("container_cores"), os.cpu_count() if _is_here(target) else None),
+        descriptors=_descriptors(),
+        ports=_ports(),
+        profile=str(own.get("profile")) if own else None,
+        namespace="NAMESPACE" if target.namespace == "_" else target.namespace,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _first(*values: Any) -> int | None:
+    return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)
+
+
+def _size(text: Any) -> int | None:
+    """ "1 MB" or "1048576 B", as OpenWhisk writes sizes."""
+    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    return int(match[1]) * _UNITS[match[2].lower()] if match else None
+
+
+def _is_here(target: Target) -> bool:
+    host = urlsplit(target.api_host).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _descriptors() -> int | None:
+    """What an invoker may have open: it takes all that the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def _ports() -> int | None:
+    """How many connections one address of this machine can have to one of a platform."""
+    try:
+        first, last = map(int, _PORT_RANGE.read_text().split())
+    except (OSError, ValueError):
+        return None
+    return last - first + 1

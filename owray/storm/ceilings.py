@@ -1,0 +1,261 @@
+"""What a storm asks for against what there is: figures in, findings out.
+
+Each ceiling is one limit, with what the storm asks of it, what there is, at how many calls a second it would be reached, and what lifts
+it. Calls at once, memory and processors follow from Little's law: calls a second, times the seconds that each holds on to something.
+
+Seconds come from a few calls made one by one, and a record's `duration` is cut to whole milliseconds, twice. So there are two figures: the
+mean of the calls, from which a ceiling is told and a warning given, and the least that can be true (the shortest call, less one
+millisecond), without which nothing is refused. docs/preflight.md has the table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
+
+from owray.http1.pool import MAX_USES
+from owray.storm.figures import COARSE_MS, Accuracy, Asked, Capacity, Ceiling, Cure, Level, Measured, number, rounded
+
+STALL_S = 1.0
+"""A pause of the platform that a storm should live through: what descriptors and ports are looked at for, beside the calls expected."""
+
+RESERVED_DESCRIPTORS = 256
+"""What an invoker has open that is no call: Ray, journals, libraries."""
+
+TIME_WAIT_S = 60.0
+"""How long the kernel keeps a port after its connection was closed."""
+
+PLATFORM_WAITS_MS = 60_000
+"""How long OpenWhisk lets a blocking call wait before it answers 202."""
+
+_CPU_BEYOND_DOUBT = 2.0
+_BACKLOG_BEYOND_DOUBT_S = 10.0
+
+
+def weigh(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> tuple[Ceiling, ...]:
+    """All ceilings, the lowest first; those without a rate come last."""
+    found = [
+        _calls_a_minute(asked, capacity),
+        *_by_size(asked, capacity, actions),
+        *_by_time_limit(asked, actions),
+        *_samples(asked),
+    ]
+    if any(action.duration_ms for action in actions):
+        found += [_calls_at_once(asked, capacity, actions), _memory(asked, capacity, actions), *_cpu(asked, capacity, actions)]
+        found += [*_descriptors(asked, capacity, actions), *_ports(asked, capacity, actions)]
+    return tuple(sorted(found, key=lambda each: math.inf if each.rps is None else each.rps))
+
+
+def binds_first(ceilings: Sequence[Ceiling]) -> Ceiling | None:
+    """The lowest of them; None where none has a rate."""
+    return next((each for each in ceilings if each.rps is not None), None)
+
+
+def rate_that_fits(ceilings: Sequence[Ceiling]) -> float | None:
+    """The highest rate below all of these, to two digits; None where no rate would do."""
+    if not ceilings or any(each.rps is None for each in ceilings):
+        return None
+    return rounded(min(each.rps for each in ceilings if each.rps is not None)) or None
+
+
+def cures(ceilings: Sequence[Ceiling], capacity: Capacity) -> list[str]:
+    """What lifts these, one line each; knobs of a lab are turned in one go."""
+    lines = list(dict.fromkeys(each.cure.text for each in ceilings if each.cure.text))
+    knobs = " ".join(each.cure.knob for each in ceilings if each.cure.knob)
+    if knobs:
+        profile = "" if capacity.profile in (None, "bench") else f" --profile {capacity.profile}"
+        lines.insert(0, f"owray down, then owray up local{profile} {knobs}")
+    return lines
+
+
+# --- limits of the namespace
+
+
+def _calls_a_minute(asked: Asked, capacity: Capacity) -> Ceiling:
+    what, limit = "calls a minute", capacity.calls_a_minute
+    demand = min(asked.planned, math.ceil(asked.rps * 60))
+    if limit is None:
+        return Ceiling(what, number(demand), "not told")
+    both = demand + asked.spent_calls
+    level = Level.SPOILS if demand > limit else Level.DOUBTFUL if both > limit else Level.FITS
+    note = ""
+    if level is Level.DOUBTFUL:
+        note = f"{what}: {number(demand)} asked for, {number(asked.spent_calls)} spent beforehand, {number(limit)} there in all"
+    wanted = _rounded_up(both)
+    cure = _cure_of(capacity, "--invocations-per-minute", "LIMITS_ACTIONS_INVOKES_PERMINUTE", "--invocationsPerMinute", wanted)
+    return Ceiling(what, number(demand), number(limit), level, limit / min(60.0, asked.length_s), cure=cure, note=note)
+
+
+def _calls_at_once(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Ceiling:
+    what, limit = "calls at once", capacity.concurrent_calls
+    mean = asked.at_once(_sum(actions, lambda action: action.mean_s))
+    most = asked.swell(mean)
+    if limit is None:
+        return Ceiling(what, _estimate(mean), "not told")
+    level = _level(limit, most, asked.at_once(_sum(actions, lambda action: action.least_s)))
+    cure = _cure_of(
+        capacity, "--concurrent-invocations", "LIMITS_ACTIONS_INVOKES_CONCURRENT", "--concurrentInvocations", _rounded_up(2 * most)
+    )
+    rps, accuracy = _reached(limit, actions, lambda action: 1.0)
+    return Ceiling(what, _estimate(most), number(limit), level, rps, accuracy, cure)
+
+
+def _cure_of(capacity: Capacity, knob: str, variable: str, option: str, wanted: int) -> Cure:
+    if capacity.profile is not None:
+        return Cure(knob=f"{knob} {wanted}")
+    command = f"wskadmin limits set {capacity.namespace} {option} {wanted} (noticed within 5 minutes)"
+    return Cure(text=f"{command}, or {variable}={wanted} for its controllers")
+
+
+# --- what containers run on
+
+
+def _memory(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Ceiling:
+    what, limit = "container memory", capacity.memory_mb
+    known = [action for action in actions if action.memory_mb is not None]
+
+    def in_use_mb(seconds: Callable[[Measured], float], swollen: Callable[[float], float]) -> float:
+        calls_s = _sum(actions, seconds)
+        held_mb_s = _sum(known, lambda action: seconds(action) * (action.memory_mb or 0))
+        return swollen(asked.at_once(calls_s)) * held_mb_s / calls_s if calls_s else 0.0
+
+    most_mb = in_use_mb(lambda action: action.mean_s, asked.swell)
+    if limit is None:
+        return Ceiling(what, f"{_estimate(most_mb)} MB", "not told")
+    level = _level(limit, most_mb, in_use_mb(lambda action: action.least_s, lambda mean: mean))
+    rps, accuracy = _reached(limit, known, lambda action: action.memory_mb or 0)
+    cure = Cure(knob=f"--user-memory {_rounded_up(1.5 * most_mb)}m")
+    return Ceiling(what, f"{_estimate(most_mb)} MB", f"{number(limit)} MB", level, rps, accuracy, cure)
+
+
+def _cpu(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    """Processors, where calls compute for long enough to tell.
+
+    A function's own report is believed. Without one, its duration is the most that it can have computed, from which nobody is warned.
+    """
+    reported_s = _sum(actions, lambda action: fmean(action.cpu_ms or (0.0,)) / 1000)
+    silent_s = _sum(actions, lambda action: 0.0 if action.cpu_ms or action.mean_s <= COARSE_MS / 1000 else action.mean_s)
+    seconds = reported_s + silent_s
+    if not seconds or capacity.cores is None:
+        return
+    cores = capacity.cores
+    least_s = _sum(actions, lambda action: min(action.cpu_ms, default=0.0) / 1000)
+    backlog_s = asked.planned * least_s / cores - asked.length_s
+    level = Level.DOUBTFUL if asked.rps * reported_s > cores else Level.FITS
+    if asked.rps * least_s > _CPU_BEYOND_DOUBT * cores and backlog_s > _BACKLOG_BEYOND_DOUBT_S:
+        level = Level.SPOILS
+    rps = cores / seconds
+    yield Ceiling(
+        f"CPU of {cores} core{'s' * (cores > 1)}",
+        f"about {number(max(0.1, round(asked.rps * seconds, 1)))}",
+        f"{cores}",
+        level,
+        rps,
+        Accuracy.AT_LEAST if silent_s else Accuracy.ABOUT,
+        Cure(text="a smaller --size, or a platform with more cores"),
+    )
+
+
+# --- what the machine that sends has
+
+
+def _descriptors(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    if capacity.descriptors is None:
+        return
+    usable = max(1, capacity.descriptors - RESERVED_DESCRIPTORS)
+    yield _connections(
+        "descriptors",
+        usable,
+        asked,
+        actions,
+        share=1 / asked.invokers,
+        closing_s=0.0,
+        cure="ulimit -n HIGHER before owray up, more --invokers, or a --max-in-flight",
+    )
+
+
+def _ports(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    if capacity.ports is None:
+        return
+    cure = 'sysctl -w net.ipv4.ip_local_port_range="1024 65535", or a --max-in-flight'
+    yield _connections("local ports", capacity.ports, asked, actions, share=1.0, closing_s=TIME_WAIT_S / MAX_USES, cure=cure)
+
+
+def _connections(what: str, limit: int, asked: Asked, actions: Sequence[Measured], *, share: float, closing_s: float, cure: str) -> Ceiling:
+    """Each call under way holds a connection for as long as its answer takes, and each connection is kept for a while when it is closed."""
+    service_s = _sum(actions, lambda action: fmean(action.service_ms or (0.0,)) / 1000)
+
+    def in_use(seconds: float) -> float:
+        return (asked.at_once(seconds) + asked.rps * closing_s) * share
+
+    level = _level(limit, in_use(service_s + STALL_S), in_use(_sum(actions, lambda action: action.least_s)))
+    note = ""
+    if level is Level.DOUBTFUL:
+        note = f"{what}: a platform that pauses for {STALL_S:g} s takes {_estimate(in_use(service_s + STALL_S))} of {number(limit)}"
+    rps = limit / share / max(service_s + closing_s, COARSE_MS / 1000)
+    return Ceiling(what, _estimate(in_use(service_s)), number(limit), level, rps, Accuracy.ABOUT, Cure(text=cure), note)
+
+
+# --- what does not depend on the rate
+
+
+def _by_size(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    limit = capacity.payload_bytes
+    for action in actions:
+        if limit is not None and action.payload_bytes > limit:
+            cure = Cure(knob=f"--payload {action.payload_bytes}b") if capacity.profile else Cure(text="smaller parameters")
+            size = f"{number(action.payload_bytes)} bytes"
+            yield Ceiling(f"payload of {action.name}", size, f"{number(limit)} bytes", Level.SPOILS, cure=cure)
+
+
+def _by_time_limit(asked: Asked, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    for action in actions:
+        answered_ms = min(action.time_limit_ms or 0, PLATFORM_WAITS_MS)
+        if asked.timeout_ms < answered_ms:
+            note = (
+                f"--timeout {asked.timeout_ms / 1000:g}s gives up on {action.name} before the platform does, after {answered_ms / 1000:g} s"
+            )
+            yield Ceiling("time-out", f"{asked.timeout_ms} ms", f"{answered_ms} ms", Level.DOUBTFUL, note=note)
+
+
+def _samples(asked: Asked) -> Iterator[Ceiling]:
+    needed = asked.samples_needed
+    if needed is not None and asked.measured < needed:
+        note = f"too few calls: an objective takes {number(needed)} after the warm-up, and {number(asked.measured)} are planned"
+        calls = needed + asked.planned - asked.measured
+        cure = Cure(text=f"--calls {calls}, or a --duration of {math.ceil(calls / asked.rps)}s")
+        yield Ceiling("calls to judge by", number(needed), number(asked.measured), Level.SPOILS, cure=cure, note=note)
+
+
+# --- arithmetic
+
+
+def _sum(actions: Sequence[Measured], of: Callable[[Measured], float]) -> float:
+    """The mean over the storm's calls."""
+    return sum(action.share * of(action) for action in actions)
+
+
+def _level(limit: float, most: float, least: float) -> Level:
+    if least > limit:
+        return Level.SPOILS
+    return Level.DOUBTFUL if most > limit else Level.FITS
+
+
+def _reached(limit: float, actions: Sequence[Measured], of: Callable[[Measured], float]) -> tuple[float | None, Accuracy]:
+    """At how many calls a second `limit` is used up, each call holding `of` for its duration, at least a millisecond."""
+    held = _sum(actions, lambda action: max(action.mean_s, COARSE_MS / 1000) * of(action))
+    if not held:
+        return None, Accuracy.EXACT
+    is_coarse = any(action.mean_s <= COARSE_MS / 1000 for action in actions)
+    return limit / held, Accuracy.AT_LEAST if is_coarse else Accuracy.ABOUT
+
+
+def _rounded_up(value: float) -> int:
+    """To two significant digits, upwards."""
+    step = int(10 ** max(0, len(str(math.ceil(value))) - 2))
+    return math.ceil(value / step) * step
+
+
+def _estimate(value: float) -> str:
+    return "under 1" if value < 1 else f"about {number(round(value))}"

@@ -1,0 +1,202 @@
+"""Before the storm: a few calls of each action, and whether the storm fits what there is.
+
+One call and five more of each action, as far as the limit of calls a minute leaves room: actions side by side, the calls of one after each
+other. The first is cold where its container was. What fails here would fail in the storm, and what does not fit would measure a limit
+instead of the platform: both refuse the storm, unless it is forced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+
+from owray.openwhisk.client import OpenWhisk, OpenWhiskError
+from owray.openwhisk.target import Target
+from owray.plan.mix import Entry
+from owray.plan.recipe import Recipe
+from owray.record.layout import Outcome
+from owray.storm import preflight_view as view
+from owray.storm.capacity import capacity_of
+from owray.storm.ceilings import binds_first, weigh
+from owray.storm.deploying import Prepared
+from owray.storm.figures import Asked, Capacity, Ceiling, Level, Measured
+from owray.storm.prewarm import prewarm
+from owray.storm.probing import Probe, last_log_line, probe
+from owray.storm.request import BadRequest, StormRequest
+
+CALLS_AN_ACTION = 6
+SHARE_OF_A_MINUTE = 10
+"""All calls beforehand take at most the tenth part of what a minute allows, but for one of each action."""
+
+LONG_ENOUGH_S = 10.0
+"""An action that has taken so long is not called again."""
+
+FIRST_WORD_S = 2.0
+NEXT_WORD_S = 5.0
+"""When it is told how far the calls are: nobody minds two seconds of silence."""
+
+
+class Refused(BadRequest):
+    """The storm would be spoilt; what it is about has been printed."""
+
+
+@dataclass(slots=True)
+class Called:
+    """The calls of one action, as they come in, and what became of the one that failed."""
+
+    entry: Entry
+    probes: list[Probe]
+    memory_mb: int | None = None
+    time_limit_ms: int | None = None
+    failure: Ceiling | None = None
+
+
+async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target, prepared: Prepared, console: Console) -> dict[str, Any]:
+    """Preflight and prewarming, as the request has them; fields of the run's manifest.
+
+    Raises Refused; OpenWhiskError where the platform cannot be called.
+    """
+    fields: dict[str, Any] = {}
+    async with OpenWhisk(target) as client:
+        if request.preflight:
+            fields["preflight"] = await _preflight(client, request, recipe, capacity_of(prepared, target), console)
+        if request.prewarm:
+            done = [await prewarm(client, entry, request.prewarm) for entry in recipe.entries]
+            fields["prewarm"] = tuple(each.to_json() for each in done)
+            view.show_prewarmed(done, console)
+    return fields
+
+
+async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, capacity: Capacity, console: Console) -> dict[str, Any]:
+    called = [Called(entry, []) for entry in recipe.entries]
+    fit = [each for each in called if capacity.payload_bytes is None or _payload_bytes(each.entry) <= capacity.payload_bytes]
+    await _call_all(client, fit, _calls_an_action(capacity, len(called)), console)
+    shares = sum(entry.weight for entry in recipe.entries)
+    measured = [_measured(each, each.entry.weight / shares) for each in called]
+    made = sum(len(each.probes) for each in called)
+    spent = made + 2 * request.prewarm * len(called)
+    failures = [each.failure for each in called if each.failure is not None]
+    ceilings = (*failures, *weigh(_asked(request, spent), capacity, measured))
+    spoilers = [each for each in ceilings if each.level is Level.SPOILS]
+    if spoilers and not request.force:
+        view.show_refusal(called, ceilings, capacity, console)
+        raise Refused(view.refusal(spoilers, capacity))
+    view.show_passed(called, ceilings, capacity, console)
+    lowest = binds_first(ceilings)
+    return {
+        "calls": made,
+        "actions": [_action_json(each, figures) for each, figures in zip(called, measured, strict=True)],
+        "ceilings": [asdict(each) for each in ceilings],
+        "binds_first": None if lowest is None else lowest.what,
+        "forced": bool(spoilers),
+    }
+
+
+def _calls_an_action(capacity: Capacity, actions: int) -> int:
+    if capacity.calls_a_minute is None:
+        return CALLS_AN_ACTION
+    return max(1, min(CALLS_AN_ACTION, capacity.calls_a_minute // SHARE_OF_A_MINUTE // actions))
+
+
+async def _call_all(client: OpenWhisk, called: Sequence[Called], calls: int, console: Console) -> None:
+    teller = asyncio.create_task(_tell(called, calls, console))
+    try:
+        await asyncio.gather(*(_call(client, each, calls) for each in called))
+    finally:
+        teller.cancel()
+
+
+async def _tell(called: Sequence[Called], calls: int, console: Console) -> None:
+    await asyncio.sleep(FIRST_WORD_S)
+    while True:
+        done = sum(len(each.probes) for each in called)
+        view.show(f"preflight  {done} of {calls * len(called)} calls answered", console)
+        await asyncio.sleep(NEXT_WORD_S)
+
+
+async def _call(client: OpenWhisk, called: Called, calls: int) -> None:
+    """Call one action until it fails, has taken long enough, or was called so often."""
+    await _ask_for_limits(client, called)
+    took_ms = 0.0
+    for number in range(calls):
+        each = await probe(client, called.entry, number)
+        called.probes.append(each)
+        took_ms += each.elapsed_ms
+        if each.reading.outcome is Outcome.ACCEPTED:
+            note = f"{called.entry.action} was not finished when the platform stopped waiting: such calls are `accepted`, without times"
+            called.failure = Ceiling(called.entry.action, "", "", Level.DOUBTFUL, note=note)
+        elif not each.is_fine:
+            called.failure = await _failure(client, called.entry, each)
+        if called.failure is not None or took_ms > LONG_ENOUGH_S * 1000:
+            return
+
+
+async def _ask_for_limits(client: OpenWhisk, called: Called) -> None:
+    try:
+        action = await client.get_action(called.entry.path)
+    except OpenWhiskError:  # what may be called may not always be read
+        return
+    limits = action.get("limits")
+    if isinstance(limits, dict):
+        told = {name: value for name, value in limits.items() if isinstance(value, int)}
+        called.memory_mb, called.time_limit_ms = told.get("memory"), told.get("timeout")
+
+
+async def _failure(client: OpenWhisk, entry: Entry, failed: Probe) -> Ceiling:
+    line = await last_log_line(client, failed)
+    ends = f"; its log ends: {line}" if line else ""
+    when = "fails to initialise" if failed.is_cold and failed.reading.outcome is Outcome.DEVELOPER_ERROR else "fails"
+    note = f"{entry.action} {when}: {failed.reading.outcome.label}: {failed.words}{ends}"
+    return Ceiling(entry.action, "", "", Level.SPOILS, note=note)
+
+
+def _measured(called: Called, share: float) -> Measured:
+    """The figures of warm calls that went well; of a cold one where there is no other."""
+    entry = called.entry
+    fine = [each for each in called.probes if each.is_fine]
+    used = [each for each in fine if not each.is_cold] or fine
+    reported = [each.cpu_ms for each in used if each.cpu_ms is not None]
+    return Measured(
+        name=entry.action,
+        share=share,
+        payload_bytes=_payload_bytes(entry),
+        duration_ms=tuple(each.run_ms for each in used),
+        service_ms=tuple(round(each.elapsed_ms, 3) for each in used),
+        cpu_ms=tuple(reported) if len(reported) == len(used) else (),
+        memory_mb=called.memory_mb,
+        time_limit_ms=called.time_limit_ms,
+    )
+
+
+def _payload_bytes(entry: Entry) -> int:
+    """The largest body that a call of it has."""
+    return max(len(json.dumps(dict(variant.parameters), separators=(",", ":")).encode()) for variant in entry.variants)
+
+
+def _asked(request: StormRequest, spent: int) -> Asked:
+    """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
+    length_s = request.planned_s
+    planned = max(1, round(request.rps * length_s))
+    return Asked(
+        rps=request.rps,
+        planned=planned,
+        measured=round(planned * (1 - request.warmup_s / length_s)),
+        length_s=length_s,
+        timeout_ms=round(request.timeout_s * 1000),
+        max_in_flight=request.max_in_flight,
+        invokers=request.invokers,
+        is_random=request.arrivals == "poisson",
+        spent_calls=spent,
+        samples_needed=None,  # what the objectives of a request take to be judged, once it has some
+    )
+
+
+def _action_json(called: Called, measured: Measured) -> dict[str, Any]:
+    first = called.probes[0] if called.probes else None
+    cold_ms = round(first.elapsed_ms, 3) if first is not None and first.is_cold else None
+    return {**asdict(measured), "cold_ms": cold_ms, "calls": len(called.probes)}
