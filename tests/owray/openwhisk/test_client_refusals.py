@@ -72,7 +72,7 @@ def test_a_page_of_a_proxy_is_cut_to_its_first_line():
 
 def test_a_wrong_key_says_where_the_key_is_from():
     refused = refusal_of(answering(401, data={"error": "The supplied authentication is invalid"}), lambda client: client.limits())
-    assert "check AUTH in a test" in str(refused)
+    assert "check it in a test" in str(refused)
 
 
 def test_an_answer_that_is_no_json_is_said_to_be_none():
