@@ -9,6 +9,7 @@ The rule that picks the target is owray.openwhisk.choice's; here is only what it
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from cluster.lab import Lab, LocalOptions
 from cluster.local import Say
 from cluster.state import LabError
 from owray.openwhisk.choice import Asked, Choice, LabPlatform, choose, no_target
+from owray.openwhisk.inspect import check
 from owray.openwhisk.target import Target, read_wskprops
 
 
@@ -41,10 +43,15 @@ def target(home: Path, asked: Asked) -> Choice:
 
 @contextmanager
 def lend(home: Path, asked: Asked, say: Say) -> Iterator[Lent]:
-    """A target and a Ray; says which target is used, and why. Raises TargetError and LabError. Only for the main thread, as labs.lend."""
+    """A target and a Ray; says which target is used, and why.
+
+    Raises TargetError, LabError, and OpenWhiskError for a target of one's own that cannot be used. Only for the main thread, as labs.lend.
+    """
     chosen = choose(asked, os.environ, lambda: _platform(_find(home, asked.lab)))
     if chosen is not None:
         say(chosen.line)
+        if not chosen.of_lab:
+            asyncio.run(check(chosen.target))  # before a lab is brought up for one that cannot be used
     elif _find(home, asked.lab) is not None:  # it has a Ray alone: a second lab would only be in its way
         raise no_target()
     options = LocalOptions() if chosen is None else LocalOptions(openwhisk="none")

@@ -119,6 +119,8 @@ def _invokers(seen: Inspection) -> str:
 
 
 def _range(limit: Range, unit: str) -> str:
+    if limit.least is None and limit.greatest is None:
+        return "not shown"
     return f"{_number(limit.least)} to {_number(limit.greatest)} {unit}"
 
 

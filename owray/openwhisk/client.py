@@ -48,7 +48,8 @@ class OpenWhiskError(Exception):
 
     def __str__(self) -> str:
         answer = self.text if self.status is None else f"answered {self.status}: {self.text}"
-        return " ".join(filter(None, [self.request, answer, f"({self.fix})" if self.fix else ""]))
+        what = " ".join(filter(None, [self.request, answer]))
+        return f"{what.removesuffix('.')}.  ({self.fix})" if self.fix else what
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ class OpenWhisk:
         text = said if isinstance(said, str) else _first_line(answer.text)
         fix = _FIXES.get(answer.status, "").format(source=self.target.source, host=self.target.api_host)
         if 300 <= answer.status < 400 and answer.location:
-            text = f"sends elsewhere: {_first_line(answer.location)}"
+            text = f"it sends elsewhere: {_first_line(answer.location)}"
             fix = f"if that is your OpenWhisk, name it as the API host in {self.target.host_source}; a key goes nowhere by itself"
         return OpenWhiskError(answer.status, " ".join(text.split()), request=answer.request, fix=fix)
 
@@ -254,8 +255,11 @@ class OpenWhisk:
             case aiohttp.ClientResponseError():
                 text, fix = f"{host} answers, but not in HTTP", f"check the address in {source}"
             case _:
-                text, fix = f"the connection to {host} broke off ({type(error).__name__})", "the request may or may not have been served"
-        return OpenWhiskError(None, text, request=request, fix=fix)
+                text, fix = f"the connection to {host} broke off", "the request may or may not have been served"
+                if host.startswith("http:"):
+                    fix += f"; https:// instead of http:// in {source}?"
+                return OpenWhiskError(None, text, request=f"{request}:", fix=fix)
+        return OpenWhiskError(None, text, fix=fix)
 
 
 def _object(answer: _Answer) -> dict[str, Any]:

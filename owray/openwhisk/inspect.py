@@ -99,6 +99,13 @@ class Inspection:
     capacity: Capacity
 
 
+async def check(target: Target) -> None:
+    """Whether it is there, is an OpenWhisk, and takes the key. Raises OpenWhiskError, with cause and cure, where it does not."""
+    async with OpenWhisk(target, TIMEOUT_S) as client:
+        await _openwhisk(client, target)
+        await _namespace(client, target)
+
+
 async def inspect(target: Target, clock: Clock) -> Inspection:
     """Ask it all that it may be asked. Raises OpenWhiskError, with cause and cure, where it cannot be used as it is."""
     async with OpenWhisk(target, TIMEOUT_S) as client:
@@ -181,7 +188,7 @@ async def _openwhisk(client: OpenWhisk, target: Target) -> dict[str, Any]:
     except OpenWhiskError as error:
         if error.status is None or 300 <= error.status < 400 or error.status >= 500 or error.status in (401, 403, 429):
             raise
-        raise _no_openwhisk(target, f"answers {error.status} to GET /api/v1: {error.text}") from None
+        raise _no_openwhisk(target, f"answers GET /api/v1 with {error.status}: {error.text}") from None
     if "api_version" not in api and "OpenWhisk" not in str(api.get("description")):
         raise _no_openwhisk(target, "knows nothing of OpenWhisk at GET /api/v1")
     return api
