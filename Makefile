@@ -18,6 +18,10 @@ round(median(response_us) / 1e3, 1) as p50_ms, round(quantile_cont(response_us, 
 from calls group by all order by calls desc
 endef
 
+# What is made here is for this machine: nobody's own OpenWhisk, whatever ~/.wskprops and wsk's variables name.
+export WSK_CONFIG_FILE :=
+unexport WHISK_APIHOST WHISK_AUTH WHISK_NAMESPACE
+
 # The lock decides what is installed, and the python3 at hand is the one that runs it.
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

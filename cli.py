@@ -25,11 +25,13 @@ import owray.commands.recover
 import owray.commands.runs
 import owray.commands.sql
 import owray.commands.storm
+import owray.commands.target
 import owray.commands.workloads
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from owray.openwhisk.choice import Asked, Choice
     from owray.storm.ground import Ground
 
 USAGE = 1
@@ -71,6 +73,7 @@ def build() -> typer.Typer:
     cluster.commands.down.mount(app)
     owray.commands.workloads.mount(app)
     owray.commands.storm.mount(app, _lend_ground)
+    owray.commands.target.mount(app, _find_target)
     owray.commands.sql.mount(app)
     owray.commands.query.mount(app)
     owray.commands.runs.mount(app)
@@ -91,27 +94,31 @@ def _common(
 
 
 @contextmanager
-def _lend_ground(name: str | None, console: Console) -> Iterator[Ground]:
-    """The named lab, or the local one; where no local one is up, one that is made for the purpose and removed afterwards."""
-    from cluster import lab as labs
-    from cluster.local import LocalOptions
+def _lend_ground(asked: Asked, console: Console) -> Iterator[Ground]:
+    """The target that is asked for, and a lab's Ray to play from: where no lab is up, one is made for the purpose, and removed."""
+    from cluster import grounds
     from cluster.state import LabError, default_home
     from owray.fleet.cluster import RayCluster
-    from owray.openwhisk.target import read_wskprops
     from owray.storm.ground import Ground
 
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     try:
-        home = default_home()
-        if name is not None and labs.find(home, name) is None:
-            raise LabError(f"no lab named '{name}' is up.  (owray up local --lab {name} makes it)")
-        with labs.lend(home, name or labs.DEFAULT_NAME, LocalOptions(), say) as lab:
-            yield Ground(
-                target=read_wskprops(lab.wskprops),
-                cluster=RayCluster(lab.ray_address, lab.ray_environment, lab.invoker_cores),
-            )
+        with grounds.lend(default_home(), asked, say) as lent:
+            lab = lent.lab
+            yield Ground(target=lent.target, cluster=RayCluster(lab.ray_address, lab.ray_environment, lab.invoker_cores))
+    except LabError as problem:
+        raise typer.TyperException(str(problem)) from problem
+
+
+def _find_target(asked: Asked) -> Choice:
+    """The target of a command that only asks it something."""
+    from cluster import grounds
+    from cluster.state import LabError, default_home
+
+    try:
+        return grounds.target(default_home(), asked)
     except LabError as problem:
         raise typer.TyperException(str(problem)) from problem
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,8 @@ def main() -> int:
 
 def _storm(rps: str, duration: str, runs: str) -> dict[str, Any]:
     command = [sys.executable, str(CLI), "storm", "--rps", rps, "--duration", duration, "--action", "noop", "--runs-dir", runs, "--json"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    here = {name: value for name, value in os.environ.items() if not name.startswith("WHISK_")} | {"WSK_CONFIG_FILE": ""}
+    finished = subprocess.run(command, env=here, capture_output=True, text=True, check=False)  # on a lab, never on somebody's OpenWhisk
     if not finished.stdout:
         raise SystemExit(f"the storm did not begin (exit code {finished.returncode}):\n{finished.stderr}")
     result: dict[str, Any] = json.loads(finished.stdout)

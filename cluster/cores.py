@@ -9,6 +9,8 @@ call goes, sits on the first core. With a single core there is nothing to divide
     2       1               0       0
     4       3               0       0 1 2
     8       6 7             0       0 1 2 3 4 5
+
+A lab without a platform has nothing to share them with but Ray, whose helpers keep to the first core: all others are the invokers'.
 """
 
 from __future__ import annotations
@@ -28,11 +30,13 @@ class Cores:
     ray: tuple[int, ...]
 
 
-def divide(available: Iterable[int]) -> Cores:
-    """Divide the cores that may be used. Raises ValueError when there are none."""
+def divide(available: Iterable[int], *, platform: bool = True) -> Cores:
+    """Divide the cores that may be used, with or without a platform among those who need some. Raises ValueError when there are none."""
     cores = tuple(sorted(set(available)))
     if not cores:
         raise ValueError("there is no core to run on")
+    if not platform:
+        return Cores(invokers=cores[1:] or cores, front=(), containers=(), ray=cores[:1])
     if len(cores) == 1:
         return Cores(cores, cores, cores, cores)
     kept = max(1, len(cores) // 4)
@@ -40,6 +44,6 @@ def divide(available: Iterable[int]) -> Cores:
     return Cores(invokers=cores[-kept:], front=shared[:1], containers=shared, ray=shared)
 
 
-def of_this_process() -> Cores:
+def of_this_process(*, platform: bool = True) -> Cores:
     """The division of the cores this process may run on (which respects taskset, cpusets and containers)."""
-    return divide(os.sched_getaffinity(0))
+    return divide(os.sched_getaffinity(0), platform=platform)

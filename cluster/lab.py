@@ -26,7 +26,7 @@ from typing import Any, Literal
 from cluster import local, processes, ray
 from cluster.cores import Cores
 from cluster.local import LocalOptions, Say
-from cluster.state import LabError, LabFolder, LabState, Service, lab_names, locked, read_state
+from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, lab_names, locked, read_state
 
 __all__ = ["Lab", "LabStatus", "Leftovers", "LocalOptions", "PartStatus", "abandoned_labs", "down", "find", "lend", "status", "up_local"]
 
@@ -38,7 +38,10 @@ _GRACE_S = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A lab that is up, as others need it. `api_host` is a URL, `ray_address` host:port, `made_at` UTC in ISO 8601."""
+    """A lab that is up, as others need it. `api_host` is a URL, `ray_address` host:port, `made_at` UTC in ISO 8601.
+
+    Where `openwhisk` is "none" there is only a Ray: `api_host` and `profile` are empty, and there is no `wskprops` file.
+    """
 
     name: str
     home: Path
@@ -53,6 +56,7 @@ class Lab:
     ray_pids: tuple[int, ...]
     logs: Path
     made_at: str
+    openwhisk: OpenWhiskKind = "embedded"
 
     @property
     def invoker_cores(self) -> tuple[int, ...]:
@@ -101,6 +105,7 @@ class LabStatus:
     wskprops: str = ""
     logs: tuple[str, ...] = ()
     borrowed_by: int = 0
+    openwhisk: OpenWhiskKind = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,24 +175,26 @@ def status(home: Path, name: str) -> LabStatus:
         if not found and not folder.path.exists():
             return LabStatus(name, "absent")
         return LabStatus(name, "damaged", (f"its state file is gone; {len(found)} of its processes run",))
-    platform = _part_status(state.platform, folder, "platform", local.platform_trouble(folder, state))
+    has_platform = state.openwhisk != "none"
+    platform = _part_status(state.platform, folder, "platform", local.platform_trouble(folder, state)) if has_platform else None
     node = _part_status(state.ray, folder, "ray", local.ray_trouble(state))
-    problems = (*_problems("the platform", platform), *_problems("Ray", node))
+    problems = (*(_problems("the platform", platform) if platform else ()), *_problems("Ray", node))
     return LabStatus(
         name=name,
         condition="damaged" if problems else "up",
         problems=problems,
-        incidents=local.incidents(state.platform) if state.platform and platform.answering else (),
-        profile=state.profile,
+        incidents=local.incidents(state.platform) if state.platform and platform and platform.answering else (),
+        profile=state.profile if has_platform else "",
         overrides=state.overrides,
         public_keys=state.public_keys,
         made_at=state.made_at,
         platform=platform,
         ray=node,
         cores=state.cores,
-        wskprops=str(folder.wskprops),
+        wskprops=str(folder.wskprops) if has_platform else "",
         logs=(str(folder.logs), f"{state.temp_dir}/ray/session_latest/logs"),
         borrowed_by=state.borrower.pid if state.borrower else 0,
+        openwhisk=state.openwhisk,
     )
 
 
@@ -223,8 +230,8 @@ def _lab(folder: LabFolder, state: LabState) -> Lab:
     return Lab(
         name=state.name,
         home=folder.home,
-        api_host=f"http://{platform.address}",
-        profile=state.profile,
+        api_host=f"http://{platform.address}" if state.openwhisk != "none" else "",
+        profile=state.profile if state.openwhisk != "none" else "",
         wskprops=folder.wskprops,
         ray_address=node.address,
         ray_token_file=folder.ray_token,
@@ -234,6 +241,7 @@ def _lab(folder: LabFolder, state: LabState) -> Lab:
         ray_pids=tuple(process.pid for process in node.processes),
         logs=folder.logs,
         made_at=state.made_at,
+        openwhisk=state.openwhisk,
     )
 
 

@@ -1,4 +1,4 @@
-"""Bringing up a lab on this machine: the embedded platform and a Ray, side by side.
+"""Bringing up a lab on this machine: the embedded platform and a Ray, side by side, or the Ray alone for an OpenWhisk elsewhere.
 
 Both take a while for themselves, so both are launched and then watched by one loop, without threads: what Ctrl-C interrupts is always the
 waiting. Each step is on record before it is taken (see cluster.state), so a second `up` does only what is missing.
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cluster import cores, processes, ray
-from cluster.state import Journal, LabError, LabFolder, LabState, Service, boot_id, read_state
+from cluster.state import Journal, LabError, LabFolder, LabState, OpenWhiskKind, Service, boot_id, read_state
+from owray.openwhisk import choice
 from owray.openwhisk.target import Target, TargetError, read_wskprops, write_wskprops
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ class LocalOptions:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     port: int | None = None
     public_keys: bool | None = None
+    openwhisk: OpenWhiskKind | None = None
+
+    @property
+    def shape_a_platform(self) -> bool:
+        """Whether anything is asked that only a platform can have."""
+        return any((self.profile, self.overrides, self.port, self.public_keys))
 
 
 class Start(Protocol):
@@ -124,13 +131,13 @@ class PlatformStart:
 def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: processes.Mark | None = None) -> LabState:
     """Start what a lab lacks; the caller holds its lock. Raises LabError, and leaves what did come up for the next `up` or `down`."""
     state = _settled(folder, options, borrower)
-    config = _platform_config(folder, state)
+    config = _platform_config(folder, state) if state.openwhisk == "embedded" else None
     folder.make()
     journal = Journal(folder.state, state)
     journal.record()
     environment = _environment(folder.lab_id)
     starts: list[Start] = []
-    if platform_trouble(folder, journal.state):
+    if config is not None and platform_trouble(folder, journal.state):
         _clear(folder.lab_id, PlatformStart.part)
         starts.append(PlatformStart(folder, config, environment))
     if ray_trouble(journal.state):
@@ -149,7 +156,9 @@ def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: proce
 
 
 def platform_trouble(folder: LabFolder, state: LabState) -> str:
-    """Why the recorded platform cannot be used, in a few words; empty where it can."""
+    """Why the recorded platform cannot be used, in a few words; empty where it can, or where there is to be none."""
+    if state.openwhisk == "none":
+        return ""
     if state.platform is None or not _lives(state, state.platform):
         return _NO_ANSWER
     return serving_trouble(folder, state.platform)
@@ -216,35 +225,49 @@ def _settled(folder: LabFolder, options: LocalOptions, borrower: processes.Mark 
     """The state to go on from: the recorded one, with what is asked where that can still be had, else a new one."""
     recorded = read_state(folder)
     if recorded is None or recorded.boot_id != boot_id():
-        return LabState(
-            lab_id=folder.lab_id,
-            name=folder.name,
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            boot_id=boot_id(),
-            profile=options.profile or DEFAULT_PROFILE,
-            cores=cores.of_this_process(),
-            temp_dir=recorded.temp_dir if recorded else "",
-            overrides=dict(options.overrides),
-            port=options.port or 0,
-            public_keys=bool(options.public_keys),
-            borrower=borrower,
+        asked = _new_state(folder, options, borrower, temp_dir=recorded.temp_dir if recorded else "")
+    else:
+        asked = replace(
+            recorded,
+            openwhisk=options.openwhisk or recorded.openwhisk,
+            profile=options.profile or recorded.profile,
+            overrides={**recorded.overrides, **options.overrides},
+            port=options.port or recorded.port,
+            public_keys=recorded.public_keys if options.public_keys is None else options.public_keys,
         )
-    asked = replace(
-        recorded,
-        profile=options.profile or recorded.profile,
-        overrides={**recorded.overrides, **options.overrides},
-        port=options.port or recorded.port,
-        public_keys=recorded.public_keys if options.public_keys is None else options.public_keys,
-    )
-    if asked != recorded and not platform_trouble(folder, recorded):
-        raise LabError(
-            f"lab '{folder.name}' is up with {_described(recorded)}, not {_described(asked)}; "
-            f"remove it first (owray down --lab {folder.name}) or name another one with --lab"
-        )
+        # With a platform and without one cores are divided otherwise, which Ray learns when it starts: so that is settled for good.
+        if asked.openwhisk != recorded.openwhisk or (
+            asked != recorded and recorded.openwhisk != "none" and not platform_trouble(folder, recorded)
+        ):
+            raise LabError(
+                f"lab '{folder.name}' is up with {_described(recorded)}, not {_described(asked)}; "
+                f"remove it first (owray down --lab {folder.name}) or name another one with --lab"
+            )
+    if asked.openwhisk == "none" and options.shape_a_platform:
+        raise LabError(f"lab '{folder.name}' is without an OpenWhisk: it has no profile, knobs, port or keys to set.  (leave them out)")
     return asked
 
 
+def _new_state(folder: LabFolder, options: LocalOptions, borrower: processes.Mark | None, temp_dir: str) -> LabState:
+    return LabState(
+        lab_id=folder.lab_id,
+        name=folder.name,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        boot_id=boot_id(),
+        profile=options.profile or DEFAULT_PROFILE,
+        cores=cores.of_this_process(platform=options.openwhisk != "none"),
+        temp_dir=temp_dir,
+        openwhisk=options.openwhisk or "embedded",
+        overrides=dict(options.overrides),
+        port=options.port or 0,
+        public_keys=bool(options.public_keys),
+        borrower=borrower,
+    )
+
+
 def _described(state: LabState) -> str:
+    if state.openwhisk == "none":
+        return "no OpenWhisk"
     wanted = [f"{knob} {value}" for knob, value in state.overrides.items()]
     wanted += [f"port {state.port}"] if state.port else []
     wanted += ["the public keys"] if state.public_keys else []
@@ -297,8 +320,8 @@ def _clear(lab_id: str, part: str) -> None:
 
 
 def _environment(lab_id: str) -> dict[str, str]:
-    """The environment of the lab's services: the caller's without settings of somebody's Ray, with the lab's id."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    """The environment of the lab's services: the caller's and the lab's id, without settings of other Rays, without a key."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") and name not in choice.VARIABLES}
     kept[processes.LAB_VARIABLE] = lab_id
     root = Path(__file__).resolve().parent.parent
     if str(root) != sysconfig.get_path("purelib"):

@@ -30,6 +30,9 @@ import msgspec
 from cluster.cores import Cores
 from cluster.processes import Mark
 
+OpenWhiskKind = Literal["embedded", "none"]
+"""Which platform a lab on this machine has."""
+
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
 _SCHEMA = 2
 _LOCK_PATIENCE_S = 0.3
@@ -51,7 +54,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """The record of one lab. Times are UTC in ISO 8601. `overrides` are knobs that differ from the profile's; `port` 0 is a free one."""
+    """The record of one lab. Times are UTC in ISO 8601. `overrides` are knobs that differ from the profile's; `port` 0 is a free one.
+
+    `openwhisk` says whether it has a platform; one without has only a Ray, and its profile, knobs, port and keys mean nothing.
+    """
 
     lab_id: str
     name: str
@@ -60,6 +66,7 @@ class LabState:
     profile: str
     cores: Cores
     temp_dir: str
+    openwhisk: OpenWhiskKind = "embedded"
     overrides: dict[str, Any] = field(default_factory=dict)
     port: int = 0
     public_keys: bool = False

@@ -54,8 +54,24 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["storm", "--help"], ["up", "--help"], ["sql", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["storm", "--help"], ["up", "--help"], ["sql", "--help"], ["target", "--help"]])
 def test_help_loads_nothing_heavy(checkout, arguments):
+    code, loaded = loaded_by(checkout, arguments)
+    assert code in (0, None)
+    assert HEAVY & loaded == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needs"), [(["query"], {"duckdb", "numpy", "pyarrow"}), (["target", "--lab", "none-is-up"], {"aiohttp"})]
+)
+def test_what_asks_loads_neither_ray_nor_a_clouds_sdk(checkout, tmp_path, monkeypatch, arguments, needs):
+    monkeypatch.setenv("OWRAY_HOME", str(tmp_path))
+    _, loaded = loaded_by(checkout, arguments)
+    assert (HEAVY - needs) & loaded == set()
+
+
+def loaded_by(checkout: Path, arguments: list[str]) -> tuple[int | None, set[str]]:
+    """The exit code of a command, and the top-level names of all that it has loaded."""
     script = (
         "import json, sys\n"
         "sys.argv = ['owray', *sys.argv[1:]]\n"
@@ -69,8 +85,7 @@ def test_help_loads_nothing_heavy(checkout, arguments):
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=checkout, capture_output=True, text=True, check=True)
     code, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert code in (0, None), done.stderr
-    assert HEAVY & set(loaded) == set()
+    return code, set(loaded)
 
 
 def test_files_can_be_read_in_one_sitting(checkout):

@@ -52,6 +52,8 @@ def _text(lab: LabStatus) -> str:
     if lab.platform is not None:
         keys = ", the public keys" if lab.public_keys else ""
         lines.append(_row("platform", f"{_part(lab.platform, 'http://')}, {lab.profile} profile{keys}"))
+    elif lab.openwhisk == "none" and lab.ray is not None:
+        lines.append(_row("platform", "none: for an OpenWhisk elsewhere"))
     if lab.overrides:
         lines.append(_row("knobs", shown(lab.overrides)))
     lines.extend(_row("incident", each) for each in lab.incidents)
@@ -81,4 +83,4 @@ def _part(part: PartStatus, scheme: str) -> str:
 
 def _cores(cores: Cores) -> str:
     groups = (("invokers", cores.invokers), ("front", cores.front), ("containers", cores.containers), ("Ray", cores.ray))
-    return ", ".join(f"{name} {' '.join(map(str, numbers))}" for name, numbers in groups)
+    return ", ".join(f"{name} {' '.join(map(str, numbers))}" for name, numbers in groups if numbers)

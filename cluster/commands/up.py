@@ -25,6 +25,13 @@ class Profile(StrEnum):
     HELM = "helm"
 
 
+class OpenWhiskKind(StrEnum):
+    """Which platform a lab on this machine has."""
+
+    EMBEDDED = "embedded"
+    NONE = "none"
+
+
 def mount(app: typer.Typer) -> None:
     """Add `up` to the command line."""
 
@@ -39,6 +46,10 @@ def mount(app: typer.Typer) -> None:
             typer.Option(help="Limits out of the way (bench, the default), or as OpenWhisk's standalone server or helm chart has them."),
         ] = None,
         port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of the platform; without it, a free one.")] = None,
+        openwhisk: Annotated[
+            OpenWhiskKind | None,
+            typer.Option(help="`none` brings up Ray alone, for storms on an OpenWhisk elsewhere; embedded is the default."),
+        ] = None,
         public_keys: Annotated[
             bool, typer.Option("--public-keys", help="The keys that every OpenWhisk ships and everybody knows, not a fresh one.")
         ] = False,
@@ -52,7 +63,11 @@ def mount(app: typer.Typer) -> None:
         from cluster import state
 
         options = labs.LocalOptions(
-            profile=profile.value if profile else None, overrides=overrides, port=port, public_keys=public_keys or None
+            profile=profile.value if profile else None,
+            overrides=overrides,
+            port=port,
+            public_keys=public_keys or None,
+            openwhisk=openwhisk.value if openwhisk else None,
         )
         with output.errors():
             steps: list[str] = []
@@ -65,4 +80,5 @@ def mount(app: typer.Typer) -> None:
         if json:
             output.as_json(made)
             return
-        typer.echo(f"lab '{made.name}' {'is up' if steps else 'was up already'}: {made.api_host}, key in {made.wskprops}")
+        what = f"Ray alone, at {made.ray_address}" if made.openwhisk == "none" else f"{made.api_host}, key in {made.wskprops}"
+        typer.echo(f"lab '{made.name}' {'is up' if steps else 'was up already'}: {what}")

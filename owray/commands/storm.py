@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from owray.commands.targeting import ApiHost, AuthFile, Insecure, Lab
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from owray.openwhisk.choice import Asked
     from owray.storm.ground import Ground
     from owray.storm.request import StormRequest
 
-LendGround = Callable[[str | None, "Console"], AbstractContextManager["Ground"]]
-"""Gives a ground to play on, for as long as it lasts: the lab of this name, or one of its own where none is up."""
+LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
+"""Gives a ground to play on, for as long as it lasts: the target that is asked for, and a lab's Ray, borrowed where no lab is up."""
 
 
 def mount(app: typer.Typer, lend_ground: LendGround) -> None:
@@ -43,7 +46,10 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         preflight: Annotated[bool, typer.Option(help="A few calls beforehand, and whether the storm fits the platform.")] = True,
         force: Annotated[bool, typer.Option("--force", help="Play what the preflight would refuse.")] = False,
         prewarm: Annotated[int, typer.Option(help="Have so many containers of each action warm when the storm begins.")] = 0,
-        lab: Annotated[str | None, typer.Option(help="The lab to play on; one is borrowed where none is up.")] = None,
+        lab: Lab = None,
+        api_host: ApiHost = None,
+        auth_file: AuthFile = None,
+        insecure: Insecure = False,
         runs_dir: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     ) -> None:
@@ -51,6 +57,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
+        from owray.openwhisk.choice import Asked
         from owray.storm.request import BadRequest, StormRequest, seconds
 
         try:
@@ -74,10 +81,11 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
             )
         except BadRequest as problem:
             raise typer.TyperException(str(problem)) from None
-        raise typer.Exit(_play(request, lab, lend_ground, as_json=as_json))
+        asked = Asked(lab, api_host, auth_file, insecure)
+        raise typer.Exit(_play(request, asked, lend_ground, as_json=as_json))
 
 
-def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as_json: bool) -> int:
+def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool) -> int:
     from rich.console import Console
 
     from owray.fleet.cluster import FleetLost, NoCluster, StartFailed
@@ -94,7 +102,7 @@ def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as
     try:
         entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
         place_for_runs(request)
-        with lend_ground(lab, progress) as ground:
+        with lend_ground(asked, progress) as ground:
             played = play(request, ground, progress, command=("owray", *sys.argv[1:]))
     except (BadRequest, ManifestError, NoCluster, OpenWhiskError, StartFailed, TargetError, UnknownNameError) as problem:
         raise typer.TyperException(str(problem)) from problem

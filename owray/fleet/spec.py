@@ -18,7 +18,11 @@ Phase = Literal["preparing", "waiting", "playing", "draining", "sealing", "over"
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where the calls go. `auth` ("uuid:key") is in no repr and no log."""
+    """Where the calls go. `auth` ("uuid:key") is in no repr and no log.
+
+    `authorities` are the certificates (PEM) that TLS trusts instead of the machine's own, empty for those: an invoker's environment is not
+    that of the command, so the files that this names are read where they are named.
+    """
 
     host: str
     port: int
@@ -26,6 +30,7 @@ class Gateway:
     tls: bool = False
     insecure: bool = False
     namespace: str = "_"
+    authorities: str = field(default="", repr=False)
 
     @property
     def host_header(self) -> str:
@@ -36,7 +41,7 @@ class Gateway:
         """The address with its TLS context, made here because a context cannot be sent to another process."""
         if not self.tls:
             return Tcp(self.host, self.port)
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cadata=self.authorities or None)
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

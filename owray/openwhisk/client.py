@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,7 +29,7 @@ _NO_CALL_AT_ALL = (401, 403, 404)
 """Answers that say nothing of the action: there is no such account, right or action."""
 
 _FIXES = {
-    401: "the key is not accepted; check AUTH in {source}, and that it belongs to this host",
+    401: "the key is not accepted; check it in {source}, and that it belongs to this host",
     403: "the key is good, but not for this namespace",
     404: "it does not exist there",
     429: "the namespace's limit is used up; wait for the next minute, or have the limit raised",
@@ -51,7 +52,8 @@ class OpenWhiskError(Exception):
 
     def __str__(self) -> str:
         answer = self.text if self.status is None else f"answered {self.status}: {self.text}"
-        return " ".join(filter(None, [self.request, answer, f"({self.fix})" if self.fix else ""]))
+        what = " ".join(filter(None, [self.request, answer]))
+        return f"{what.removesuffix('.')}.  ({self.fix})" if self.fix else what
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Answer:
     status: int
     text: str
     request: str
+    location: str = ""
 
     def json(self) -> Any:
         try:
@@ -104,6 +107,22 @@ class OpenWhisk:
     async def ping(self) -> None:
         """Returns when the controller answers."""
         await self._request("GET", "/ping")
+
+    async def namespaces(self) -> list[str]:
+        """What the key may use: one namespace, its own."""
+        answer = await self._request("GET", "/api/v1/namespaces")
+        body = answer.json()
+        if not isinstance(body, list):
+            raise OpenWhiskError(answer.status, f"no list: {_first_line(answer.text)}", request=answer.request)
+        return [str(name) for name in body]
+
+    async def invokers(self) -> dict[str, Any]:
+        """`GET /invokers`: each OpenWhisk invoker's state. Not every front lets it through."""
+        return _object(await self._request("GET", "/invokers"))
+
+    async def metrics(self) -> str:
+        """`GET /metrics`, in Prometheus' format. Most fronts keep it to themselves."""
+        return (await self._request("GET", "/metrics")).text
 
     async def limits(self) -> dict[str, Any]:
         """The namespace's own limits: calls a minute, calls at once, memory and time of an action."""
@@ -217,7 +236,8 @@ class OpenWhisk:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=total_s),
             ) as response:
-                answer = _Answer(response.status, await response.text(errors="replace"), request)
+                location = response.headers.get("Location", "")
+                answer = _Answer(response.status, await response.text(errors="replace"), request, location)
         except TimeoutError:
             raise OpenWhiskError(None, f"was not answered within {total_s:g} s", request=request, fix="is the host reachable?") from None
         except aiohttp.ClientError as error:
@@ -231,26 +251,34 @@ class OpenWhisk:
         said = body.get("error") if isinstance(body, dict) else None
         text = said if isinstance(said, str) else _first_line(answer.text)
         fix = _FIXES.get(answer.status, "").format(source=self.target.source, host=self.target.api_host)
+        if 300 <= answer.status < 400 and answer.location:
+            text = f"it sends elsewhere: {_first_line(answer.location)}"
+            fix = f"if that is your OpenWhisk, name it as the API host in {self.target.host_source}; a key goes nowhere by itself"
         return OpenWhiskError(answer.status, " ".join(text.split()), request=answer.request, fix=fix)
 
     def _no_answer(self, error: aiohttp.ClientError, request: str) -> OpenWhiskError:
         """Why there was no answer. The cause is not chained: aiohttp's errors can hold the request's headers, and so the key."""
-        host, source = self.target.api_host, self.target.source
+        host, source = self.target.api_host, self.target.host_source
         match error:
-            case aiohttp.ClientConnectorCertificateError():
-                text = f"{host} shows a certificate that nobody known here vouches for"
-                fix = "add its authority to this machine's store, or use the target as insecure"
+            case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as reason):
+                text = f"{host} shows a certificate that nobody known here vouches for: {reason.verify_message}"
+                fix = "SSL_CERT_FILE=FILE names its authority; --insecure takes any certificate"
             case aiohttp.ClientConnectorDNSError():
-                text, fix = f"the name of {host} cannot be resolved", f"check APIHOST in {source}"
+                text, fix = f"the name of {host} cannot be resolved", f"check the address in {source}"
             case aiohttp.ClientSSLError():
                 text, fix = f"{host} does not speak TLS as expected", f"http:// instead of https:// in {source}?"
             case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
                 text, fix = f"connection refused by {host}", f"is OpenWhisk running there? The address is from {source}"
             case aiohttp.ClientConnectorError():
                 text, fix = f"cannot connect to {host}: {error.os_error.strerror}", f"the address is from {source}"
+            case aiohttp.ClientResponseError():
+                text, fix = f"{host} answers, but not in HTTP", f"check the address in {source}"
             case _:
-                text, fix = f"the connection to {host} broke off ({type(error).__name__})", "the request may or may not have been served"
-        return OpenWhiskError(None, text, request=request, fix=fix)
+                text, fix = f"the connection to {host} broke off", "the request may or may not have been served"
+                if host.startswith("http:"):
+                    fix += f"; https:// instead of http:// in {source}?"
+                return OpenWhiskError(None, text, request=f"{request}:", fix=fix)
+        return OpenWhiskError(None, text, fix=fix)
 
 
 def _object(answer: _Answer) -> dict[str, Any]:

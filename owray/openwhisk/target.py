@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -22,7 +23,8 @@ class Target:
     """An API host with credentials.
 
     `api_host` is a URL without a path ("http://127.0.0.1:3233"; https where no scheme is given, as wsk has it), `auth` is "uuid:key".
-    `insecure` accepts a certificate that nobody vouches for. `source` says where all this came from, for people to read.
+    `insecure` accepts a certificate that nobody vouches for. `source` says where the key came from, for people to read, and
+    `host_source` where the address did, if not from there too.
     """
 
     api_host: str
@@ -30,12 +32,15 @@ class Target:
     namespace: str = "_"
     insecure: bool = False
     source: str = "the command line"
+    host_source: str = ""
 
     def __post_init__(self) -> None:
+        if not self.host_source:
+            object.__setattr__(self, "host_source", self.source)
         uuid, _, key = self.auth.partition(":")
         if not uuid or not key or not self.auth.isascii():
             raise TargetError(f"{self.source}: AUTH is to be uuid:key, as `wsk property get --auth` shows it")
-        object.__setattr__(self, "api_host", _normal_host(self.api_host, self.source))
+        object.__setattr__(self, "api_host", _normal_host(self.api_host, self.host_source))
 
     @property
     def authorization(self) -> str:
@@ -61,11 +66,7 @@ def _has_usable_port(parts: SplitResult) -> bool:
 
 def read_wskprops(path: Path) -> Target:
     """The target of a file in wsk's format. Raises TargetError when there is none, or when it lacks the host or the key."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise TargetError(f"no credentials: {path} does not exist.  (wsk property set --apihost HOST --auth UUID:KEY makes it)") from None
-    properties = dict(_property(line) for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    properties = properties_of(_text(path))
     for name in ("APIHOST", "AUTH"):
         if not properties.get(name):
             raise TargetError(f"{path} has no {name}.  (wsk property set --{name.lower()} VALUE adds it)")
@@ -75,6 +76,35 @@ def read_wskprops(path: Path) -> Target:
         namespace=properties.get("NAMESPACE") or "_",
         source=str(path),
     )
+
+
+def read_key(path: Path) -> Mapping[str, str]:
+    """The properties of a file that holds a key: in wsk's format, or nothing but uuid:key. Raises TargetError when it has no key."""
+    text = _text(path)
+    properties = properties_of(text)
+    if not properties.get("AUTH"):
+        properties = {"AUTH": text.strip()}
+        if ":" not in text or len(text.split()) != 1:
+            raise TargetError(
+                f"{path} has no key.  (it is to hold uuid:key and nothing else, or a line AUTH=uuid:key as ~/.wskprops has it)"
+            )
+    return properties
+
+
+def properties_of(text: str) -> dict[str, str]:
+    """The lines NAME=VALUE of a file in wsk's format, by name in capitals."""
+    return dict(_property(line) for line in text.splitlines() if "=" in line and not line.lstrip().startswith("#"))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TargetError(f"no credentials: {path} does not exist.  (wsk property set --apihost HOST --auth UUID:KEY makes it)") from None
+    except OSError as problem:
+        raise TargetError(f"{path} cannot be read: {problem.strerror}.  (it is to be a file that this user may read)") from None
+    except UnicodeDecodeError:
+        raise TargetError(f"{path} is no text.  (it is to have lines APIHOST=... and AUTH=uuid:key)") from None
 
 
 def _property(line: str) -> tuple[str, str]:

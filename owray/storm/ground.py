@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from owray.fleet.cluster import RayCluster
 from owray.fleet.spec import Gateway
 from owray.openwhisk.target import Target
+
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +33,14 @@ class Ground:
             tls=tls,
             insecure=self.target.insecure,
             namespace=self.target.namespace,
+            authorities=_authorities() if tls else "",
         )
+
+
+def _authorities() -> str:
+    """The certificates of the file that SSL_CERT_FILE names, as OpenSSL reads it: what is no certificate in it is passed over."""
+    try:
+        text = Path(os.environ.get("SSL_CERT_FILE", "")).read_bytes().decode("ascii", errors="ignore")
+    except OSError:
+        return ""
+    return "\n".join(_CERTIFICATE.findall(text))

@@ -39,6 +39,14 @@ def test_two_cores_are_one_for_the_invoker_and_one_for_the_rest():
     assert (divided.invokers, divided.front, divided.containers, divided.ray) == ((1,), (0,), (0,), (0,))
 
 
+@given(core_sets)
+def test_without_a_platform_all_cores_but_the_first_are_the_invokers(cores):
+    divided = divide(cores, platform=False)
+    first, *others = sorted(cores)
+    assert (divided.ray, divided.front, divided.containers) == ((first,), (), ())
+    assert divided.invokers == (tuple(others) or (first,))
+
+
 def test_no_core_at_all_is_refused():
     with pytest.raises(ValueError, match="no core"):
         divide([])

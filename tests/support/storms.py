@@ -76,6 +76,7 @@ class Command:
         runs: Path | None = None,
         program: Iterable[str] = (str(CLI),),
         errors: int = subprocess.PIPE,
+        variables: Mapping[str, str | None] | None = None,
     ) -> None:
         places = [] if runs is None else ["--runs-dir", str(runs)]
         self._runs = runs
@@ -85,7 +86,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=environment(home),
+            env=_with(environment(home), variables or {}),
             start_new_session=True,
         )
 
@@ -145,16 +146,28 @@ class Command:
         return found
 
 
-def owray(*arguments: object, home: Path, runs: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The `owray` command, to its end."""
-    with Command(*arguments, home=home, runs=runs) as command:
+def owray(
+    *arguments: object, home: Path, runs: Path | None = None, variables: Mapping[str, str | None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The `owray` command, to its end; `variables` are added to its environment, or taken out of it where they are None."""
+    with Command(*arguments, home=home, runs=runs, variables=variables) as command:
         return command.end()
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What a command finds: the home, this checkout, and nothing of anybody's Ray or of a test's OWRAY_* settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "OWRAY_"))}
-    return {**kept, "OWRAY_HOME": str(home), "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))), "COLUMNS": "200"}
+    """What a command finds: the home, this checkout, and nothing of anybody's Ray or OpenWhisk or of a test's OWRAY_* settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "OWRAY_", "WHISK_"))}
+    return {
+        **kept,
+        "WSK_CONFIG_FILE": "",
+        "OWRAY_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+        "COLUMNS": "200",
+    }
+
+
+def _with(variables: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in {**variables, **changes}.items() if value is not None}
 
 
 # --- what a storm leaves, and who plays it

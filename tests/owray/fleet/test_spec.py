@@ -1,9 +1,11 @@
 """How a storm is shared out, and what of it must not be seen."""
 
+import ssl
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.certificates import self_signed
 from support.runs import recipe
 
 from owray.fleet.spec import Gateway, StormSpec
@@ -39,6 +41,13 @@ def test_no_more_connections_are_warmed_than_calls_may_be_in_flight(rps, invoker
 
 def test_a_gateways_key_is_in_no_repr():
     assert "secret" not in repr(spec().of_invoker(0, "0"))
+
+
+def test_authorities_that_are_named_are_trusted_instead_of_the_machines_own(tmp_path):
+    _, certificate = self_signed(tmp_path)
+    context = Gateway("127.0.0.1", 443, "", tls=True, authorities=certificate.read_text()).address().tls
+    assert [dict(pair for part in each["subject"] for pair in part) for each in context.get_ca_certs()] == [{"commonName": "127.0.0.1"}]
+    assert context.verify_mode == ssl.CERT_REQUIRED
 
 
 def test_the_host_header_leaves_out_only_the_schemes_own_port():

@@ -72,7 +72,7 @@ def test_a_page_of_a_proxy_is_cut_to_its_first_line():
 
 def test_a_wrong_key_says_where_the_key_is_from():
     refused = refusal_of(answering(401, data={"error": "The supplied authentication is invalid"}), lambda client: client.limits())
-    assert "check AUTH in a test" in str(refused)
+    assert "check it in a test" in str(refused)
 
 
 def test_an_answer_that_is_no_json_is_said_to_be_none():
@@ -119,9 +119,7 @@ def test_a_refused_connection_names_the_host():
 
         with pytest.raises(OpenWhiskError) as caught:
             asyncio.run(ping())
-    assert str(caught.value) == (
-        f"GET {host}/ping connection refused by {host} (is OpenWhisk running there? The address is from lab 'local')"
-    )
+    assert str(caught.value) == (f"connection refused by {host}.  (is OpenWhisk running there? The address is from lab 'local')")
 
 
 def test_a_host_that_does_not_speak_tls_is_suspected_of_plain_http():
