@@ -80,19 +80,16 @@ def calls(connection: DuckDBPyConnection, runs: Runs) -> None:
 def hosts(connection: DuckDBPyConnection, runs: Runs) -> None:
     """Make the view of all samples of the machines. What a run's samples do not have yet, or have no more, is null."""
     connection.from_arrow(SAMPLE_SCHEMA.empty_table()).create("no_samples")
-    some = [
-        f"select {quoted(folder.run)} as run, * from (select * from no_samples union all by name "
-        f"select {_sample_columns(connection, read)} from {read})"
-        for folder, _ in runs
-        if (samples := folder.samples()) and (read := f"read_parquet({_patterns(samples)}, union_by_name = true)")
-    ]
+    some = [_hosts_of(connection, folder.run, samples) for folder, _ in runs if (samples := folder.samples())]
     _create_view(connection, "hosts", some or ["select '' as run, * from no_samples"])
 
 
-def _sample_columns(connection: DuckDBPyConnection, read: str) -> str:
+def _hosts_of(connection: DuckDBPyConnection, run: str, samples: Sequence[Path]) -> str:
     """Those columns of a run's samples that this version knows."""
+    read = f"read_parquet({_patterns(samples)}, union_by_name = true)"
     found = connection.sql(f"from {read}").columns
-    return ", ".join(field.name for field in SAMPLE_SCHEMA if field.name in found or not field.nullable)
+    known = ", ".join(field.name for field in SAMPLE_SCHEMA if field.name in found or not field.nullable)
+    return f"from (from no_samples union all by name from {read} select {known}) select {quoted(run)} as run, *"
 
 
 def _create_view(connection: DuckDBPyConnection, name: str, parts: Sequence[str]) -> None:
@@ -114,7 +111,7 @@ def make_plan(connection: DuckDBPyConnection, runs: Runs) -> None:
         connection.from_arrow(_plan_reader(manifest)).create(f"plan_calls_{index}")
         connection.from_arrow(_plan_entries(manifest)).create(f"plan_entries_{index}")
         columns = f"{quoted(folder.run)} as run, seq, intended_us, {', '.join(_ENTRY_NAMES)}"
-        some.append(f"select {columns} from plan_calls_{index} join plan_entries_{index} using (entry)")
+        some.append(f"from plan_calls_{index} join plan_entries_{index} using (entry) select {columns}")
     _create_view(connection, "plan", some or ["from no_plan"])
 
 
@@ -134,7 +131,7 @@ def quoted(text: str) -> str:
 def _calls_of(rows: str, run: str, node: str, t0_us: int | None) -> str:
     at = "null::timestamp as at" if t0_us is None else f"make_timestamp({t0_us} + intended_us) as at"
     columns = [f"{quoted(run)} as run", f"{quoted(node)} as node", *_COLUMNS, at, _RESPONSE, _OW_END, _COLD]
-    return f"select {', '.join(columns)} from {rows}"
+    return f"from {rows} select {', '.join(columns)}"
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
