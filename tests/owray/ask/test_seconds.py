@@ -6,7 +6,8 @@ from support.runs import finished_run, new_run, recipe
 from owray.ask.session import Session
 
 TOTALS = """
-select sum(planned) as planned, sum(unsent) as unsent, sum(lost) as lost, sum(sent) as sent, sum(done) as done, sum(ok) as ok, sum(cold) as cold
+select sum(planned) as planned, sum(unsent) as unsent, sum(lost) as lost, sum(sent) as sent, sum(done) as done, sum(ok) as ok,
+    sum(cold) as cold
 from seconds
 """
 
