@@ -110,8 +110,10 @@ class Session:
         return answer[0]
 
     def copy_calls(self, path: Path, *, as_csv: bool) -> int:
-        """Write all of `calls` to a new file, row by row as it is read; how many. `progress` and `interrupt` are for another thread
-        meanwhile. Raises QueryError, also where the file cannot be written."""
+        """Write all of `calls` to a new file, as they are read; how many. `progress` is for another thread meanwhile.
+
+        Raises QueryError, also where the file cannot be written.
+        """
         style = "format csv, header" if as_csv else "format parquet, compression zstd"
         try:
             done = self._connection.execute(f"copy calls to {views.quoted(str(path))} ({style})").fetchone()
@@ -122,10 +124,6 @@ class Session:
     def progress(self) -> float:
         """How far the query under way is: a share, below zero where that is not known."""
         return float(self._connection.query_progress()) / 100
-
-    def interrupt(self) -> None:
-        """End the query under way."""
-        self._connection.interrupt()
 
     def _refusal(self, error: duckdb.Error) -> QueryError:
         if isinstance(error, _QUERY_AT_FAULT):

@@ -65,6 +65,6 @@ def _bytes(folder: Path) -> int:
 
 def _rows(run: RunFolder) -> int | None:
     try:
-        return sum(pq.read_metadata(part).num_rows for part in run.parts())
+        return sum(int(pq.read_metadata(part).num_rows) for part in run.parts())
     except (OSError, pa.ArrowException):
         return None
