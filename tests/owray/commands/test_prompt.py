@@ -54,7 +54,9 @@ def test_ctrl_c_drops_what_was_typed(home):
         terminal.wait_for("owray> ")
         terminal.type("select 41\n")
         terminal.wait_for("  ...> ")
-        terminal.type("nonsense\x03")
+        terminal.type("nonsense")
+        terminal.wait_for("nonsense")
+        terminal.type("\x03")
         terminal.wait_for("owray> ")
         terminal.type("select 'on' || 'ly' as word;\n")
         told = terminal.wait_for("owray> ").partition("word;")[2]
@@ -73,6 +75,7 @@ def test_ctrl_c_ends_a_query_that_takes_too_long(home):
         terminal.wait_for("owray> ")
         terminal.type("select 'still ' || 'here' as word;\n")
         terminal.wait_for("still here")
+        terminal.wait_for("owray> ")
         terminal.type("\x04")
         assert terminal.end() == 0
 
@@ -82,6 +85,7 @@ def test_what_was_typed_is_there_the_next_time_and_is_nobody_else_s(home):
         terminal.wait_for("owray> ")
         terminal.type("select 'remem' || 'bered';\n")
         terminal.wait_for("remembered")
+        terminal.wait_for("owray> ")
         terminal.type("\x04")
         terminal.end()
     assert (home / "sql_history").stat().st_mode & 0o777 == 0o600
@@ -89,6 +93,7 @@ def test_what_was_typed_is_there_the_next_time_and_is_nobody_else_s(home):
         terminal.wait_for("owray> ")
         terminal.type("\x1b[A\n")
         terminal.wait_for("remembered")
+        terminal.wait_for("owray> ")
         terminal.type("\x04")
         assert terminal.end() == 0
 
