@@ -24,7 +24,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -91,11 +92,9 @@ class Session:
     def table(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer of the last statement as an Arrow table. Raises QueryError."""
         self._make_plan_for(sql)
-        try:
+        with self._told():
             relation = self._connection.sql(sql, params=dict(parameters) if parameters else None)
             return pa.table({}) if relation is None else relation.to_arrow_table()
-        except duckdb.Error as error:
-            raise self._refusal(error) from error
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
         """The answer row by row, by column name. Raises QueryError."""
@@ -115,15 +114,27 @@ class Session:
         Raises QueryError, also where the file cannot be written.
         """
         style = "format csv, header" if as_csv else "format parquet, compression zstd"
-        try:
+        with self._told():
             done = self._connection.execute(f"copy calls to {views.quoted(str(path))} ({style})").fetchone()
-        except duckdb.Error as error:
-            raise self._refusal(error) from error
         return int(done[0]) if done else 0
 
     def progress(self) -> float:
         """How far the query under way is: a share, below zero where that is not known."""
         return float(self._connection.query_progress()) / 100
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """DuckDB's errors as ours. Ctrl-C is Ctrl-C, also where DuckDB notices it first and says so in its own ways."""
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
+        except duckdb.Error as error:
+            raise self._refusal(error) from error
+        except RuntimeError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from error
 
     def _refusal(self, error: duckdb.Error) -> QueryError:
         if isinstance(error, _QUERY_AT_FAULT):
