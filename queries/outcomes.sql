@@ -6,15 +6,16 @@
 -- examples   activation ids to show for each line (default 1)
 
 select
+    run,
     outcome,
     http_status,
     error,
     count(*)                                                                 as calls,
-    round(100.0 * count(*) / sum(count(*)) over (), 2)                       as percent,
+    round(100.0 * count(*) / sum(count(*)) over (partition by run), 2)       as percent,
     round(min(intended_us) / 1e6, 1)                                         as first_s,
     round(max(intended_us) / 1e6, 1)                                         as last_s,
     round(median(response_us) / 1e3, 1)                                      as median_ms,
     min(activation_id, $examples)                                            as activations
 from calls
-group by outcome, http_status, error
-order by calls desc, outcome, http_status, error;
+group by run, outcome, http_status, error
+order by run, calls desc, outcome, http_status, error;

@@ -7,6 +7,7 @@
 -- phase   which calls: measure or warmup (default measure)
 
 select
+    run,
     action,
     size,
     cold,
@@ -22,5 +23,5 @@ select
                                - coalesce(duration_ms, 0)), 2)               as overhead_ms
 from calls
 where phase = $phase and outcome = 'ok'
-group by action, size, cold
-order by action, size, cold;
+group by run, action, size, cold
+order by run, action, size, cold;

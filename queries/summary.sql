@@ -16,6 +16,7 @@ with chosen as (
     where phase = $phase
 )
 select
+    run,
     action,
     size,
     count(*)                                                                 as planned,
@@ -30,5 +31,5 @@ select
     round(percentile(case when good then service_us end, 0.5) / 1e3, 1)      as service_p50_ms,
     round(percentile(lag_us, 0.99) / 1e3, 2)                                 as lag_p99_ms
 from chosen
-group by action, size
-order by action, size;
+group by run, action, size
+order by run, action, size;

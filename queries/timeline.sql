@@ -6,6 +6,7 @@
 -- bucket_s   length of a line, in seconds (default 1)
 
 select
+    run,
     intended_us // (1000000 * $bucket_s)::bigint * $bucket_s                 as from_s,
     count(*)                                                                 as due,
     count(*) filter (where outcome = 'ok')                                   as ok,
@@ -19,5 +20,5 @@ select
     round(max(lag_us) / 1e3, 2)                                              as worst_lag_ms,
     round(max(held_us) / 1e3, 1)                                             as worst_held_ms
 from calls
-group by from_s
-order by from_s;
+group by run, from_s
+order by run, from_s;

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from owray.ask.queries import find_query
 from owray.ask.session import Session
+from owray.ask.views import in_flight_us
 from owray.record.facts import Facts
 from owray.record.run import Manifest
 
@@ -23,7 +24,7 @@ def facts_of(session: Session, *, lost: Collection[int] = (), late: Collection[i
         missing=balance["missing"],
         duplicate=balance["duplicate"],
         foreign=balance["foreign"],
-        in_flight_us=_in_flight_us(manifest),
+        in_flight_us=in_flight_us(manifest),
         in_system_us=session.one(_IN_SYSTEM)["in_system_us"],
         **measured,
         **spacing,
@@ -73,10 +74,3 @@ def _balance(session: Session) -> dict[str, int]:
 def _expected_calls(manifest: Manifest) -> float:
     recipe = manifest.recipe
     return float(recipe.calls) if recipe.calls is not None else recipe.rps * recipe.duration_s
-
-
-def _in_flight_us(manifest: Manifest) -> int | None:
-    """The integral of calls in flight over time, if every invoker told its part."""
-    areas: list[int | None] = [each.get("counters", {}).get("area_call_us") for each in manifest.fleet]
-    told = [area for area in areas if area is not None]
-    return sum(told) if len(told) == manifest.invokers else None

@@ -64,7 +64,9 @@ class Query:
         for name in given:
             if name not in known:
                 which = f"It knows {', '.join(known)}" if known else "It has none"
-                raise UnknownQuery(f"the query {self.name!r} has no parameter {name!r}. {which}")
+                close = difflib.get_close_matches(name, known, n=1)
+                meant = f"Did you mean {close[0]!r}? " if close else ""
+                raise UnknownQuery(f"the query {self.name!r} has no parameter {name!r}. {meant}{which}")
         return {each.name: each.read(given[each.name]) if each.name in given else each.default for each in self.parameters}
 
 

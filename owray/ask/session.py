@@ -3,6 +3,7 @@
     calls    one row per planned call: the columns of the parts, and what follows from them
     runs     one row per run, from the manifests
     hosts    samples of the machines
+    seconds  one row per run and second since t0, by the clock (see `owray.ask.seconds`)
     plan     the planned calls, made again from the recipes; only there when the query names it, since it has to be made
 
 `calls` adds to the columns of a part:
@@ -23,7 +24,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +35,8 @@ import duckdb
 import pyarrow as pa
 
 from owray.ask import views
+from owray.ask.broken import complaint
+from owray.ask.seconds import SECONDS
 from owray.record.run import Manifest, RunFolder
 
 Parameters = Mapping[str, Any]
@@ -40,12 +44,20 @@ Parameters = Mapping[str, Any]
 _PLAN_NAMED = re.compile(r"\bplan\b", re.IGNORECASE)
 
 
+_QUERY_AT_FAULT = (duckdb.ParserException, duckdb.CatalogException)
+_FILES_AT_FAULT = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException, duckdb.InternalException)
+
+
 class QueryError(ValueError):
     """DuckDB refuses the query; the text is its reason, in one line."""
 
 
+class BrokenFile(QueryError):
+    """A file in a run's folder is broken, or was not written by owray; the text names it."""
+
+
 class Session:
-    """To be closed, or used in a `with`. Raises ManifestError where a run cannot be read."""
+    """To be closed, or used in a `with`. Raises ManifestError and BrokenFile where a run cannot be read."""
 
     def __init__(self, runs: Sequence[RunFolder]) -> None:
         self._runs = [(run, run.load()) for run in runs]
@@ -55,9 +67,14 @@ class Session:
         self._connection.execute("set python_enable_replacements = false")
         self._connection.execute(f"set temp_directory = {views.quoted(_spill_folder())}")
         self._connection.execute(views.PERCENTILE)
-        views.calls(self._connection, self._runs).create_view("calls")
-        views.hosts(self._connection, self._runs).create_view("hosts")
+        try:
+            views.calls(self._connection, self._runs)
+            views.hosts(self._connection, self._runs)
+        except duckdb.Error as error:
+            self.close()
+            raise self._refusal(error) from error
         self._connection.from_arrow(views.runs_table(self._runs)).create("runs")
+        self._connection.execute(SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +92,9 @@ class Session:
     def table(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer of the last statement as an Arrow table. Raises QueryError."""
         self._make_plan_for(sql)
-        try:
+        with self._told():
             relation = self._connection.sql(sql, params=dict(parameters) if parameters else None)
             return pa.table({}) if relation is None else relation.to_arrow_table()
-        except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from error
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
         """The answer row by row, by column name. Raises QueryError."""
@@ -93,10 +108,45 @@ class Session:
             raise QueryError(f"one row was expected, and {len(answer)} came")
         return answer[0]
 
+    def copy_calls(self, path: Path, *, as_csv: bool) -> int:
+        """Write all of `calls` to a new file, as they are read; how many. `progress` is for another thread meanwhile.
+
+        Raises QueryError, also where the file cannot be written.
+        """
+        style = "format csv, header" if as_csv else "format parquet, compression zstd"
+        with self._told():
+            done = self._connection.execute(f"copy calls to {views.quoted(str(path))} ({style})").fetchone()
+        return int(done[0]) if done else 0
+
+    def progress(self) -> float:
+        """How far the query under way is: a share, below zero where that is not known."""
+        return float(self._connection.query_progress()) / 100
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """DuckDB's errors as ours. Ctrl-C is Ctrl-C, also where DuckDB notices it first and says so in its own ways."""
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
+        except duckdb.Error as error:
+            raise self._refusal(error) from error
+        except RuntimeError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from error
+
+    def _refusal(self, error: duckdb.Error) -> QueryError:
+        if isinstance(error, _QUERY_AT_FAULT):
+            return QueryError(_one_line(error))
+        in_the_rows = isinstance(error, _FILES_AT_FAULT) or type(error) is duckdb.Error  # a damaged page may be neither
+        reason = complaint([run for run, _ in self._runs], to_the_end=in_the_rows)
+        return BrokenFile(reason) if reason else QueryError(_one_line(error))
+
     def _make_plan_for(self, sql: str) -> None:
         """The word may stand for something else: then the plan is made for nothing, which costs time only."""
         if not self._has_plan and _PLAN_NAMED.search(sql):
-            views.make_plan(self._connection, self._runs).create_view("plan")
+            views.make_plan(self._connection, self._runs)
             self._has_plan = True
 
 

@@ -1,16 +1,15 @@
-"""What a session's views are made of: relations over the files of runs, none of which is read before a query asks for it."""
+"""A session's views over the files of runs, none of which is read before a query asks for it, but for the footers that name columns."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb import DuckDBPyConnection
 
 from owray.plan.recipe import Plan, Window
 from owray.record.layout import ARROW_SCHEMA
@@ -35,6 +34,9 @@ _COLUMNS = ["lower(hex(activation_id)) as activation_id" if name == "activation_
 
 _ENTRY_NAMES = ("stream", "workload", "action", "size")
 _ENTRY_SCHEMA = pa.schema([("entry", pa.int16()), *((name, pa.string()) for name in _ENTRY_NAMES)])
+_NO_PLAN = pa.schema(
+    [("run", pa.string()), ("seq", pa.int64()), ("intended_us", pa.int64()), *((name, pa.string()) for name in _ENTRY_NAMES)]
+)
 _PLAN_SCHEMA = pa.schema([("seq", pa.int64()), ("intended_us", pa.int64()), ("entry", pa.int16())])
 _RUNS_SCHEMA = pa.schema(
     [
@@ -55,29 +57,44 @@ _RUNS_SCHEMA = pa.schema(
         ("target", pa.string()),
         ("verdict", pa.string()),
         ("reasons", pa.list_(pa.string())),
+        ("tags", pa.list_(pa.string())),
+        ("in_flight_us", pa.int64()),
         ("path", pa.string()),
     ]
 )
 
 
-def calls(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
-    """All rows. Each node of a run is read by itself, so that its name is a constant and a query for one node reads no other."""
+def calls(connection: DuckDBPyConnection, runs: Runs) -> None:
+    """Make the view of all rows. Each node of a run is read by itself, so that its name is a constant and a query for one node reads no
+    other."""
+    empty = connection.from_arrow(_plain(ARROW_SCHEMA).empty_table())
+    empty.create("no_calls")
     some = [
-        _calls_of(connection.read_parquet(_patterns(parts)), folder.run, node.name.removeprefix("node="), manifest.t0_us)
+        _calls_of(f"read_parquet({_patterns(parts)})", folder.run, node.name.removeprefix("node="), manifest.t0_us)
         for folder, manifest in runs
         for node, parts in groupby(folder.parts(), key=lambda part: part.parent)
     ]
-    return _all(some) or _calls_of(connection.from_arrow(_plain(ARROW_SCHEMA).empty_table()), "", "", None)
+    _create_view(connection, "calls", some or [_calls_of("no_calls", "", "", None)])
 
 
-def hosts(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
-    """All samples of the machines."""
-    some = [
-        connection.read_parquet(_patterns(samples), union_by_name=True).project(f"{quoted(folder.run)} as run, *")
-        for folder, _ in runs
-        if (samples := sorted(folder.hosts.glob("*.parquet")))
-    ]
-    return _all(some) or connection.from_arrow(SAMPLE_SCHEMA.empty_table()).project("'' as run, *")
+def hosts(connection: DuckDBPyConnection, runs: Runs) -> None:
+    """Make the view of all samples of the machines. What a run's samples do not have yet, or have no more, is null."""
+    connection.from_arrow(SAMPLE_SCHEMA.empty_table()).create("no_samples")
+    some = [_hosts_of(connection, folder.run, samples) for folder, _ in runs if (samples := folder.samples())]
+    _create_view(connection, "hosts", some or ["select '' as run, * from no_samples"])
+
+
+def _hosts_of(connection: DuckDBPyConnection, run: str, samples: Sequence[Path]) -> str:
+    """Those columns of a run's samples that this version knows."""
+    read = f"read_parquet({_patterns(samples)}, union_by_name = true)"
+    found = connection.sql(f"from {read}").columns
+    known = ", ".join(field.name for field in SAMPLE_SCHEMA if field.name in found or not field.nullable)
+    return f"from (from no_samples union all by name from {read} select {known}) select {quoted(run)} as run, *"
+
+
+def _create_view(connection: DuckDBPyConnection, name: str, parts: Sequence[str]) -> None:
+    """As one text: relations put together one by one would be bound anew at each step."""
+    connection.execute(f"create view {name} as {' union all '.join(parts)}")
 
 
 def runs_table(runs: Runs) -> pa.Table:
@@ -85,18 +102,25 @@ def runs_table(runs: Runs) -> pa.Table:
     return pa.concat_tables([_RUNS_SCHEMA.empty_table(), *(_run_table(folder, manifest) for folder, manifest in runs)])
 
 
-def make_plan(connection: DuckDBPyConnection, runs: Runs) -> DuckDBPyRelation:
-    """All planned calls, made again from the recipes and kept in the session: 18 bytes a call, with names in a table of their own."""
+def make_plan(connection: DuckDBPyConnection, runs: Runs) -> None:
+    """Make the view of all planned calls. They are made again from the recipes and kept in the session: 18 bytes a call, with names in
+    a table of their own."""
+    connection.from_arrow(_NO_PLAN.empty_table()).create("no_plan")
     some = []
     for index, (folder, manifest) in enumerate(runs):
         connection.from_arrow(_plan_reader(manifest)).create(f"plan_calls_{index}")
         connection.from_arrow(_plan_entries(manifest)).create(f"plan_entries_{index}")
-        joined = connection.table(f"plan_calls_{index}").join(connection.table(f"plan_entries_{index}"), "entry")
-        some.append(joined.project(f"{quoted(folder.run)} as run, seq, intended_us, {', '.join(_ENTRY_NAMES)}"))
-    none = pa.schema(
-        [("run", pa.string()), ("seq", pa.int64()), ("intended_us", pa.int64()), *((name, pa.string()) for name in _ENTRY_NAMES)]
-    )
-    return _all(some) or connection.from_arrow(none.empty_table())
+        columns = f"{quoted(folder.run)} as run, seq, intended_us, {', '.join(_ENTRY_NAMES)}"
+        some.append(f"from plan_calls_{index} join plan_entries_{index} using (entry) select {columns}")
+    _create_view(connection, "plan", some or ["from no_plan"])
+
+
+def in_flight_us(manifest: Manifest) -> int | None:
+    """The integral of calls in flight over time as the invokers counted it while they fired, in call-microseconds; None where one did
+    not tell."""
+    areas: list[int | None] = [each.get("counters", {}).get("area_call_us") for each in manifest.fleet]
+    told = [area for area in areas if area is not None]
+    return sum(told) if len(told) == manifest.invokers else None
 
 
 def quoted(text: str) -> str:
@@ -104,15 +128,10 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _calls_of(rows: DuckDBPyRelation, run: str, node: str, t0_us: int | None) -> DuckDBPyRelation:
+def _calls_of(rows: str, run: str, node: str, t0_us: int | None) -> str:
     at = "null::timestamp as at" if t0_us is None else f"make_timestamp({t0_us} + intended_us) as at"
     columns = [f"{quoted(run)} as run", f"{quoted(node)} as node", *_COLUMNS, at, _RESPONSE, _OW_END, _COLD]
-    return rows.project(", ".join(columns)) if run else rows.project(", ".join(columns)).filter("false")
-
-
-def _all(relations: list[DuckDBPyRelation]) -> DuckDBPyRelation | None:
-    """One after the other; None of none."""
-    return reduce(lambda one, other: one.union(other), relations) if relations else None
+    return f"from {rows} select {', '.join(columns)}"
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
@@ -120,9 +139,9 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type) for field in schema])
 
 
-def _patterns(paths: Iterator[Path] | Sequence[Path]) -> list[str]:
-    """DuckDB takes each path for a pattern: what a pattern could mean is put in brackets."""
-    return [re.sub(r"([*?\[])", r"[\1]", str(path)) for path in paths]
+def _patterns(paths: Iterator[Path] | Sequence[Path]) -> str:
+    """Paths as an SQL list. DuckDB takes each for a pattern: what a pattern could mean is put in brackets."""
+    return "[" + ", ".join(quoted(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths) + "]"
 
 
 def _plan_entries(manifest: Manifest) -> pa.Table:
@@ -169,5 +188,7 @@ def _run_row(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
         "target": manifest.target.get("api_host"),
         "verdict": verdict.get("level"),
         "reasons": list(verdict.get("reasons", ())),
+        "tags": list(manifest.tags),
+        "in_flight_us": in_flight_us(manifest),
         "path": str(folder.path),
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, plain_errors, session_over, show
+from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, plain_errors, session_over, show_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def query(
     style: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
-    """Ask a run one of the questions that have a name, or list them."""
+    """Ask a run, or several, one of the questions that have a name, or list them."""
     from owray.ask.queries import find_query
 
     with plain_errors():
@@ -34,16 +34,16 @@ def query(
         asked = find_query(name)
         values = asked.values(_pairs(parameters or []))
         with session_over(run, runs_dir) as session:
-            show(session.table(asked.sql, values), style, output)
+            show_named(session, asked, values, style, output)
 
 
 def _listing() -> Iterator[str]:
     from owray.ask.queries import queries
 
     for each in queries().values():
-        yield f"{each.name:<12}{each.question}"
+        yield f"{each.name:<14}{each.question}"
         for parameter in each.parameters:
-            yield f"{'':<12}  --param {parameter.name}={parameter.default}   {parameter.meaning}"
+            yield f"{'':<14}  --param {parameter.name}={parameter.default}   {parameter.meaning}"
 
 
 def _pairs(parameters: list[str]) -> dict[str, str]:

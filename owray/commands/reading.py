@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table
 
+    from owray.ask.queries import Query
     from owray.ask.session import Session
 
 MOST_TABLE_ROWS = 500
@@ -30,7 +31,10 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-RunOption = Annotated[str, typer.Option("--run", help="A run's id, the beginning of one, or 'latest'.", metavar="RUN")]
+RUN_HELP = "A run's id, the beginning of one, its tag, or 'latest'; several with commas between; or 'all'."
+
+RunOption = Annotated[str, typer.Option("--run", help=RUN_HELP, metavar="RUN")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 RunsDirOption = Annotated[
     Path | None, typer.Option("--runs-dir", help="Where runs live (default: $OWRAY_HOME/runs, else ~/.owray/runs).", metavar="FOLDER")
 ]
@@ -46,21 +50,22 @@ def plain_errors() -> Iterator[None]:
     from owray.record.journal import JournalError
     from owray.record.recover import StillPlaying
     from owray.record.run import ManifestError, RunNotFound
+    from owray.record.tags import WrongTag
 
     try:
         yield
-    except (OSError, UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound) as problem:
+    except (OSError, UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound, WrongTag) as problem:
         typer.echo(f"owray: {problem}", err=True)
         raise typer.Exit(1) from None
 
 
 @contextmanager
 def session_over(run: str, runs_dir: Path | None) -> Iterator[Session]:
-    """A session over the run called `run`. Raises RunNotFound and ManifestError."""
+    """A session over the runs called `run` (see `find_runs`). Raises RunNotFound, ManifestError and BrokenFile."""
     from owray.ask.session import Session
-    from owray.record.run import find_run, runs_folder
+    from owray.record.run import find_runs, runs_folder
 
-    with Session([find_run(runs_folder(runs_dir), run)]) as session:
+    with Session(find_runs(runs_folder(runs_dir), run)) as session:
         yield session
 
 
@@ -79,6 +84,15 @@ def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:
 
         Console().print(_table(answer))
         typer.echo(_rest(answer), nl=False)
+
+
+def show_named(session: Session, asked: Query, values: Mapping[str, Any], style: Format, output: Path | None = None) -> None:
+    """Print the answer to a question that has a name. A table for the eye does not repeat the name of the only run on every line; the
+    other forms always have the same columns. Raises QueryError and OSError."""
+    answer = session.table(asked.sql, values)
+    if style is Format.TABLE and len(session.manifests) == 1 and answer.num_columns > 1:
+        answer = answer.drop_columns(["run"])
+    show(answer, style, output)
 
 
 def _content(answer: pa.Table, style: Format, output: Path | None) -> bytes:

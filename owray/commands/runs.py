@@ -1,38 +1,95 @@
-"""`owray runs`: what has been measured so far."""
+"""`owray runs`: what has been measured so far. What changes runs is in `owray.commands.runs_changes`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owray.commands.reading import RunsDirOption, plain_errors, table_of
+from owray.commands import runs_changes
+from owray.commands.reading import RUN_HELP, JsonOption, RunsDirOption, plain_errors, table_of
+from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
 
 if TYPE_CHECKING:
-    from owray.record.run import RunFolder
+    from owray.record.run import Manifest, RunFolder
+    from owray.record.sizes import Sizes
 
 
 def mount(app: typer.Typer) -> None:
-    app.command("runs")(runs)
+    group = typer.Typer(invoke_without_command=True, rich_markup_mode=None, help="List the runs, or look at them, name them, remove them.")
+    group.callback()(runs)
+    group.command("list")(list_)
+    group.command("show")(show)
+    group.command("sizes")(sizes)
+    runs_changes.mount(group)
+    app.add_typer(group, name="runs")
 
 
-def runs(
-    runs_dir: RunsDirOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
-) -> None:
+def runs(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
+    """List the runs, oldest first, or look at them, name them, remove them."""
+    if context.invoked_subcommand is None:
+        list_(context, runs_dir, as_json)
+
+
+def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
     """List the runs, oldest first."""
-    from owray.record.run import list_runs, runs_folder
+    from owray.record.run import list_runs
 
     with plain_errors():
-        folder = runs_folder(runs_dir)
+        folder = folder_asked(context, runs_dir)
         lines = [_line(run) for run in list_runs(folder)]
-        if as_json:
-            typer.echo(json.dumps(lines, indent=2))
+        if as_json_asked(context, as_json):
+            typer.echo(json.dumps({"version": JSON_VERSION, "runs": lines}, indent=2))
         elif lines:
-            typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
+            shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
+            typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
         else:
             typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
+
+
+def show(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run's id, the beginning of one, its tag, or 'latest'.")] = "latest",
+    runs_dir: RunsDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run: what was asked, of whom, what came of it, and what it takes on disk."""
+    from owray.record.run import find_run
+    from owray.record.sizes import sizes_of
+
+    with plain_errors():
+        found = find_run(folder_asked(context, runs_dir), run)
+        manifest, taken = found.load(), sizes_of(found)
+        written = json.loads((found.path / "run.json").read_text())
+        if as_json_asked(context, as_json):
+            told = {"version": JSON_VERSION, "path": str(found.path), "manifest": written, "sizes": asdict(taken)}
+            typer.echo(json.dumps(told, indent=2))
+            return
+        for name, text in _facts(found, manifest, written.get("objectives") or (), taken):
+            typer.echo(f"{name:<11}{text}")
+
+
+def sizes(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help=RUN_HELP)] = "all",
+    runs_dir: RunsDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What runs take on disk, in bytes, and how many rows they have."""
+    from owray.record.run import find_runs
+    from owray.record.sizes import sizes_of
+
+    with plain_errors():
+        lines = [{"run": each.run, **asdict(sizes_of(each))} for each in find_runs(folder_asked(context, runs_dir), run)]
+        total = sum(line["total_bytes"] for line in lines)
+        if as_json_asked(context, as_json):
+            typer.echo(json.dumps({"version": JSON_VERSION, "runs": lines, "total_bytes": total}, indent=2))
+            return
+        typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
+        typer.echo(f"{total:,} bytes in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
 def _line(run: RunFolder) -> dict[str, Any]:
@@ -42,19 +99,68 @@ def _line(run: RunFolder) -> dict[str, Any]:
     try:
         manifest = run.load()
     except ManifestError:
-        return dict.fromkeys(_COLUMNS) | {"run": run.run, "status": "unreadable"}
-    recipe = manifest.recipe
-    calls = [f"{entry.action}/{entry.size}" if entry.size else entry.action for entry in recipe.entries]
+        return dict.fromkeys(_COLUMNS) | {"run": run.run, "tags": [], "status": "unreadable"}
     values = (
         run.run,
+        list(manifest.tags),
         manifest.status,
         (manifest.verdict or {}).get("level"),
-        f"{recipe.rps:g}",
-        f"{recipe.duration_s:g} s" if recipe.calls is None else f"{recipe.calls:,} calls",
-        ", ".join(calls),
+        f"{manifest.recipe.rps:g}",
+        _length(manifest),
+        ", ".join(_calls(manifest)),
         manifest.target.get("source") or manifest.target.get("api_host"),
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
 
-_COLUMNS = ("run", "status", "verdict", "rps", "length", "calls", "target")
+_COLUMNS = ("run", "tags", "status", "verdict", "rps", "length", "calls", "target")
+
+
+def _facts(run: RunFolder, manifest: Manifest, objectives: Sequence[Mapping[str, Any]], taken: Sizes) -> Iterator[tuple[str, str]]:
+    """Name and text of each line; what a run does not have is left out."""
+    recipe, verdict = manifest.recipe, manifest.verdict or {}
+    yield "run", run.run
+    yield from _if_any("tags", ", ".join(manifest.tags))
+    yield "status", f"{manifest.status}, started {manifest.started_at}" + (f", ended {manifest.ended_at}" if manifest.ended_at else "")
+    yield from _if_any("command", " ".join(manifest.command))
+    yield (
+        "asked",
+        f"{recipe.rps:g} calls a second, {recipe.arrivals}, {_length(manifest)}, warm-up {recipe.warmup_s:g} s, seed {recipe.seed}",
+    )
+    yield "calls", ", ".join(_calls(manifest))
+    yield from _if_any("options", _pairs(manifest.options))
+    yield from _if_any("target", _pairs(manifest.target))
+    yield from _if_any("versions", _pairs(manifest.versions))
+    yield "invokers", f"{manifest.invokers}"
+    yield from _if_any("verdict", verdict.get("level", ""))
+    yield from (("", reason) for reason in verdict.get("reasons", ()))
+    yield from (("objective", f"{each.get('state')}: {each.get('sentence')}") for each in objectives)
+    rows = "unreadable" if taken.rows is None else f"{taken.rows:,}"
+    yield "rows", f"{rows} in {taken.calls_bytes:,} bytes"
+    yield from _if_any(
+        "journals", f"{taken.journal_bytes:,} bytes that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
+    )
+    yield "on disk", f"{taken.total_bytes:,} bytes in {run.path}"
+
+
+def _if_any(name: str, text: str) -> Iterator[tuple[str, str]]:
+    if text:
+        yield name, text
+
+
+def _pairs(values: Any) -> str:
+    """Options and the like on one line; those that were not given are left out."""
+    return ", ".join(f"{name} {_text(value)}" for name, value in values.items() if value not in (None, [], {}, "", False))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _length(manifest: Manifest) -> str:
+    recipe = manifest.recipe
+    return f"{recipe.duration_s:g} s" if recipe.calls is None else f"{recipe.calls:,} calls"
+
+
+def _calls(manifest: Manifest) -> list[str]:
+    return [f"{entry.action}/{entry.size}" if entry.size else entry.action for entry in manifest.recipe.entries]

@@ -86,6 +86,17 @@ def recovering(folder: RunFolder, *, force: bool = False) -> Iterator[Manifest]:
         yield manifest
 
 
+@contextmanager
+def at_rest(folder: RunFolder) -> Iterator[Manifest]:
+    """Hold a run that nobody plays or recovers, to change what is beside its rows. Gives its manifest. Raises StillPlaying."""
+    with _sole(folder):
+        manifest = folder.load()
+        player = _player(folder, manifest) if manifest.status == "running" or manifest.verdict is None else None
+        if player:
+            raise StillPlaying(f"run {folder.run} is still being played by {player}.  (wait for its end, or stop it)")
+        yield manifest
+
+
 def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
 

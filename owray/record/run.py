@@ -10,6 +10,7 @@ Ids are the time of the start in UTC, to 1/65536 s, so that they sort by time: 2
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
 
 MANIFEST_VERSION = 1
 LATEST = "latest"
+ALL = "all"
 
 Status = Literal["running", "ended", "aborted", "recovered"]
 
@@ -57,12 +59,15 @@ def request_id(run: str, seq: int) -> str:
     return f"{run}-{seq}"
 
 
+def home_folder() -> Path:
+    """What owray keeps for its user: $OWRAY_HOME, or ~/.owray."""
+    home = os.environ.get("OWRAY_HOME")
+    return Path(home) if home else Path.home() / ".owray"
+
+
 def runs_folder(chosen: Path | None = None) -> Path:
     """Where runs live: as chosen, or $OWRAY_HOME/runs, or ~/.owray/runs."""
-    if chosen is not None:
-        return chosen
-    home = os.environ.get("OWRAY_HOME")
-    return (Path(home) if home else Path.home() / ".owray") / "runs"
+    return chosen if chosen is not None else home_folder() / "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class Manifest:
 
     `t0_utc` is when the plan began, None until that is agreed. `options` is what the storm was told, `owner` the process that plays it
     (see `owray.record.recover.this_process`), `preflight` and `prewarm` what was found and done before the first call of the plan,
-    `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`).
+    `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`), `tags` the names that people gave the run (see
+    `owray.record.tags`).
     """
 
     run: str
@@ -94,6 +100,7 @@ class Manifest:
     fleet: tuple[Mapping[str, Any], ...] = ()
     verdict: Mapping[str, Any] | None = None
     recovery: Mapping[str, Any] | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def t0_us(self) -> int | None:
@@ -111,7 +118,10 @@ class Manifest:
         """Raises ManifestError. Keys that this version does not know are left aside."""
         schema = data.get("schema") if isinstance(data, Mapping) else None
         if schema != MANIFEST_VERSION:
-            raise ManifestError(f"it was written by another version of owray (schema {schema}, not {MANIFEST_VERSION})")
+            newer = isinstance(schema, int) and schema > MANIFEST_VERSION
+            who = "a newer owray" if newer else "another version of owray"
+            cure = ".  (upgrade owray to read it)" if newer else ""
+            raise ManifestError(f"it was written by {who} (schema {schema}, and this one reads {MANIFEST_VERSION}){cure}")
         try:
             manifest = msgspec.convert(data, cls)
             Plan(manifest.recipe)
@@ -162,6 +172,10 @@ class RunFolder:
         """All finished parts, in order of their names."""
         return sorted(self.path.glob("calls/node=*/part-*.parquet"))
 
+    def samples(self) -> list[Path]:
+        """The samples of the machines, one file a node."""
+        return sorted(self.hosts.glob("*.parquet"))
+
     def journal_files(self) -> list[Path]:
         """All journals that are not converted yet, closed or open."""
         return sorted(path for path in self.path.glob("journal/node=*/*") if path.name.endswith((CLOSED_SUFFIX, OPEN_SUFFIX)))
@@ -176,6 +190,13 @@ class RunFolder:
             return Manifest.from_json(json.loads(path.read_text()))
         except (OSError, ValueError) as problem:
             raise ManifestError(f"cannot read {path}: {problem}") from problem
+
+    def tags(self) -> tuple[str, ...]:
+        """The names that people gave this run; none where run.json cannot be read."""
+        try:
+            return self.load().tags
+        except ManifestError:
+            return ()
 
     def save(self, manifest: Manifest) -> None:
         """Replace run.json at once: a reader sees the old or the new one. What looks like a credential is left out."""
@@ -204,20 +225,45 @@ def list_runs(runs: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(runs.glob(f"{_PREFIX}*")) if (path / "run.json").exists()]
 
 
+def find_runs(runs: Path, names: str = LATEST) -> list[RunFolder]:
+    """The runs called `names`: "all", or names as `find_run` takes them with commas between. Each run comes once. Raises RunNotFound."""
+    if names == ALL:
+        return _some_runs(runs)
+    found = [find_run(runs, name.strip()) for name in names.split(",") if name.strip()]
+    if not found:
+        raise RunNotFound(f"no run is named {names!r}.  (owray runs lists them)")
+    return list(dict.fromkeys(found))
+
+
 def find_run(runs: Path, name: str = LATEST) -> RunFolder:
-    """The run called `name`: "latest", an id, or the beginning of exactly one id. Raises RunNotFound."""
-    known = list_runs(runs)
-    if not known:
-        raise RunNotFound(f"there are no runs in {runs} yet.  (owray storm makes one)")
+    """The run called `name`: "latest", a tag, an id, or the beginning of exactly one id. Raises RunNotFound."""
+    known = _some_runs(runs)
     if name == LATEST:
         return known[-1]
     found = [folder for folder in known if folder.run.startswith(name.removeprefix(_PREFIX))]
     exact = [folder for folder in found if folder.run == name.removeprefix(_PREFIX)]
     if not found:
-        raise RunNotFound(f"no run named {name!r}. The latest is {known[-1].run!r}  (owray runs lists them)")
+        return _tagged(known, name)
     if len(found) > 1 and not exact:
         raise RunNotFound(f"{name!r} begins {len(found)} runs: {_some(found)}. Give more of its id  (owray runs lists them)")
     return (exact or found)[0]
+
+
+def _some_runs(runs: Path) -> list[RunFolder]:
+    known = list_runs(runs)
+    if not known:
+        raise RunNotFound(f"there are no runs in {runs} yet.  (owray storm makes one)")
+    return known
+
+
+def _tagged(known: list[RunFolder], name: str) -> RunFolder:
+    """The latest run with this tag. Raises RunNotFound, with the name that may have been meant."""
+    tags = {tag: folder for folder in known for tag in folder.tags()}
+    if name in tags:
+        return tags[name]
+    close = difflib.get_close_matches(name, [*tags, *(folder.run for folder in known)], n=1)
+    meant = f"Did you mean {close[0]!r}?" if close else f"The latest is {known[-1].run!r}"
+    raise RunNotFound(f"no run named {name!r}. {meant}  (owray runs lists them)")
 
 
 def _some(folders: list[RunFolder]) -> str:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import pytest
+from support.busy_run import IN_FLIGHT_US, busy_run
 from support.runs import finished_run, new_run, planned_rows, recipe, record
 
 from owray.ask.queries import UnknownQuery, find_query, parse, queries
@@ -70,7 +71,7 @@ def test_every_query_declares_just_the_parameters_it_uses_and_warns_of_its_trap(
 
 @pytest.mark.parametrize("name", queries())
 def test_every_query_answers_for_a_run_with_and_without_rows(tmp_path, name):
-    assert answer(finished_run(tmp_path), name)
+    assert answer(busy_run(tmp_path), name)
     answer(new_run(tmp_path), name)
 
 
@@ -142,3 +143,31 @@ def test_the_wait_of_a_call_that_never_connected_is_in_no_phase_of_ok_calls(tmp_
         return row | {"outcome": Outcome.CONNECT_ERROR, "service_us": NULL_64} if row["seq"] % 2 else row
 
     assert Counter(line["calls"] for line in answer(finished_run(tmp_path, change=change), "phases")).total() == 2
+
+
+def test_an_even_spread_has_no_gini_and_one_container_that_serves_all_others_too_has_nearly_one(tmp_path):
+    plan = recipe(entries=recipe().entries[:1])
+    even = finished_run(tmp_path, plan, lambda row: row | {"container": f"{row['seq'] % 10:016x}"})
+    (line,) = answer(even, "by_container")
+    assert (line["containers"], line["calls_min"], line["calls_max"], line["gini"]) == (10, 10, 10, 0)
+    uneven = finished_run(tmp_path, plan, lambda row: row | {"container": f"{max(0, row['seq'] - 81):016x}"})
+    (line,) = answer(uneven, "by_container")
+    assert (line["containers"], line["calls_min"], line["calls_max"]) == (19, 1, 82)
+    assert line["gini"] == pytest.approx(82 / 100 - 1 / 19, abs=0.001)
+
+
+def test_calls_in_flight_are_counted_from_every_start_and_end(tmp_path):
+    plan = recipe(rps=10, duration_s=2, entries=recipe().entries[:1])
+    lasting = finished_run(tmp_path, plan, lambda row: row | {"lag_us": 0, "service_us": 250_000})
+    lines = answer(lasting, "concurrency")
+    # Ten calls a second of 250 ms each: 2.5 in flight; the last two of each second reach 100 and 200 ms into the next.
+    assert [(line["from_s"], line["calls_mean"], line["calls_most"]) for line in lines] == [(0, 2.2, 3), (1, 2.5, 3), (2, 0.3, 2)]
+
+
+def test_the_two_sides_of_little_s_law_come_from_two_witnesses(tmp_path):
+    folder = busy_run(tmp_path)
+    (line,) = answer(folder, "little")
+    assert line["counted"] == pytest.approx(IN_FLIGHT_US / 1e6 / line["span_s"], abs=0.05)
+    assert line["by_the_law"] == pytest.approx(line["rate_rps"] * line["in_system_ms"] / 1e3, abs=0.05)
+    (line,) = answer(finished_run(tmp_path), "little")
+    assert (line["counted"], line["off_percent"]) == (None, None)

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import typer
+from support.busy_run import busy_run
 from support.golden import is_golden
-from support.runs import finished_run, recipe
+from support.runs import finished_run, new_run, recipe
 from typer.testing import CliRunner
 
+from owray.ask.queries import queries
 from owray.commands import query, sql
 
 
@@ -16,6 +18,24 @@ def ask(runs, *arguments):
     query.mount(app)
     sql.mount(app)
     return CliRunner().invoke(app, ["query", *arguments, "--runs-dir", str(runs)])
+
+
+@pytest.mark.parametrize("name", queries())
+def test_every_query_prints_what_it_always_printed_of_the_same_run(tmp_path, name):
+    busy_run(tmp_path)
+    result = ask(tmp_path, name)
+    assert result.exit_code == 0
+    assert is_golden(f"queries/{name}.txt", result.stdout)
+
+
+@pytest.mark.parametrize("name", queries())
+def test_every_query_tells_several_runs_apart(tmp_path, name):
+    runs = [busy_run(tmp_path), busy_run(tmp_path), new_run(tmp_path)]
+    alone = json.loads(ask(tmp_path, name, "--format", "json", "--run", runs[0].run).stdout)
+    lines = json.loads(ask(tmp_path, name, "--format", "json", "--run", "all").stdout)
+    for run in runs[:2]:
+        assert [line | {"run": ""} for line in lines if line["run"] == run.run] == [line | {"run": ""} for line in alone]
+    assert {line["run"] for line in lines} <= {run.run for run in runs}
 
 
 @pytest.fixture
@@ -41,7 +61,7 @@ def test_a_parameter_changes_the_answer(runs):
     ("arguments", "reason"),
     [
         (["timelin"], "no query named 'timelin'. Did you mean 'timeline'?"),
-        (["timeline", "--param", "bucket=1"], "the query 'timeline' has no parameter 'bucket'. It knows bucket_s"),
+        (["timeline", "--param", "bucket=1"], "the query 'timeline' has no parameter 'bucket'. Did you mean 'bucket_s'? It knows bucket_s"),
         (["reconcile", "--param", "x=1"], "the query 'reconcile' has no parameter 'x'. It has none"),
         (["timeline", "--param", "bucket_s=often"], "bucket_s is a number, such as 1, not 'often'"),
     ],

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -110,8 +111,47 @@ def test_the_latest_run_is_asked_unless_another_is_named(runs):
     assert ask(runs, *count, "--run", old.run).stdout.splitlines()[1] == "7"
 
 
-@pytest.mark.parametrize("name", ["summary", "timeline", "outcomes", "phases", "reconcile"])
-def test_a_query_by_name_prints_what_it_always_printed(runs, name):
-    result = ask(runs, "query", name)
-    assert result.exit_code == 0
-    assert is_golden(f"query_{name}.txt", result.stdout)
+def test_several_runs_are_asked_by_name_or_all_together(runs):
+    one, other = finished_run(runs, recipe(rps=7)), finished_run(runs, recipe(rps=9))
+    count = ("sql", "select count(*) as calls, count(distinct run) as runs from calls", "--format", "csv", "--run")
+    assert ask(runs, *count, f"{one.run},{other.run}").stdout.splitlines()[1] == "16,2"
+    assert ask(runs, *count, "all").stdout.splitlines()[1] == "116,3"
+    assert ask(runs, *count, "latest,latest").stdout.splitlines()[1] == "9,1"
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "it is no whole Parquet file."),
+        (lambda whole: whole[:4] + bytes(200) + whole[204:], "a page of it is damaged."),
+        (lambda whole: b"", "it is no whole Parquet file."),
+    ],
+)
+def test_a_broken_part_is_named_in_one_line(tmp_path, damage, reason):
+    (part,) = finished_run(tmp_path).parts()
+    part.write_bytes(damage(part.read_bytes()))
+    result = ask(tmp_path, "sql", "from calls")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"owray: cannot read {part}: {reason}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", ["calls/node=0/part-other.parquet", "calls/node=0/part-a.parquet", "hosts/other.parquet"])
+def test_a_foreign_part_is_named_in_one_line(tmp_path, place):
+    path = finished_run(tmp_path).path / place
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(pa.table({"name": ["x"]}), path)
+    result = ask(tmp_path, "sql", "from calls")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"owray: cannot read {path}: it was not written by owray: it has no column")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("sql", "from calls"), ("query", "summary")])
+def test_a_run_of_a_newer_version_is_told_in_one_line(tmp_path, command):
+    manifest = finished_run(tmp_path).path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 9'))
+    result = ask(tmp_path, *command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "run.json: it was written by a newer owray (schema 9, and this one reads 1).  (upgrade owray to read it)" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

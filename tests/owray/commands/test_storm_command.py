@@ -77,7 +77,7 @@ def test_the_rows_answer_questions_in_sql(lab_home, runs, played):
 
 
 def test_runs_lists_it(lab_home, runs, document):
-    (line,) = json.loads(owray("runs", "--json", home=lab_home, runs=runs).stdout)
+    (line,) = json.loads(owray("runs", "--json", home=lab_home, runs=runs).stdout)["runs"]
     assert (line["run"], line["status"], line["calls"]) == (document["run"], "ended", "align/small")
 
 

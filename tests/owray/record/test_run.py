@@ -57,11 +57,14 @@ def test_what_looks_like_a_credential_is_left_out(tmp_path):
     assert folder.load().target["api_host"] == "https://(left out)@host:443"
 
 
-def test_a_manifest_of_another_version_is_refused_by_name(tmp_path):
+@pytest.mark.parametrize(
+    ("schema", "reason"), [("2", r"a newer owray \(schema 2.*\(upgrade owray"), ("0", "another version"), ("null", "another version")]
+)
+def test_a_manifest_of_another_version_is_refused_by_name(tmp_path, schema, reason):
     folder = new_run(tmp_path)
     path = folder.path / "run.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
-    with pytest.raises(ManifestError, match=r"run\.json: it was written by another version"):
+    path.write_text(path.read_text().replace('"schema": 1', f'"schema": {schema}'))
+    with pytest.raises(ManifestError, match=r"run\.json: it was written by " + reason):
         folder.load()
 
 
