@@ -42,7 +42,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         invokers: Annotated[int, typer.Option(help="Processes that share the plan.")] = 1,
         lab: Annotated[str | None, typer.Option(help="The lab to play on; one is borrowed where none is up.")] = None,
         runs_dir: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON (docs/json.md).")] = False,
     ) -> None:
         """Play a storm: every call at its planned time, one row per call, a verdict on the run.
 
