@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from owray.health.finding import Check
     from owray.storm.ground import Ground
 
+_EPILOG = """Exit codes: 0 ok; 1 usage or environment; 2 an objective was missed; 3 the run is INVALID; 4 ended early; 5 a cloud refused;
+6 something remains that down could not remove."""
+
 USAGE = 1
 INTERRUPTED = 4
 _CTRL_C_IN_TYPER = 130
@@ -66,6 +69,7 @@ def build() -> typer.Typer:
     """The command line with all its commands."""
     app = typer.Typer(
         help="Shows what an Apache OpenWhisk deployment can carry: planned storms of calls, one row per call, answers in SQL.",
+        epilog=_EPILOG,
         cls=InOrder,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -89,6 +93,7 @@ def _command_line() -> typer.core.TyperGroup:
     """The command line with what the shell offers for it."""
     group = typer.main.get_command(build())
     assert isinstance(group, typer.core.TyperGroup)  # noqa: S101 - which several commands make it
+    owray.commands.completion.refuse_unknown_shells(group)
     owray.commands.completion.attach(group, cluster.commands.completion.BY_OPTION)
     return group
 

@@ -25,7 +25,7 @@ def mount(app: typer.Typer) -> None:
         lab: Annotated[str, typer.Option(help="Name of the lab.")] = "local",
         json: Annotated[bool, typer.Option("--json", help="Print what was found and what remains as JSON (docs/json.md).")] = False,
     ) -> None:
-        """Remove a lab: its processes, ports and files, also what is left of it after a crash."""
+        """Remove a lab: processes, ports, files, also after a crash."""
         from cluster import lab as labs
         from cluster import state
 

@@ -7,6 +7,9 @@ needs then. One that fails offers nothing: an error in the midst of typing helps
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +40,25 @@ def attach(group: typer.core.TyperGroup, more: Mapping[str, Names]) -> None:
                 names = next((by_option[option] for option in parameter.opts if option in by_option), None)
             if names is not None:
                 _complete(parameter, names)
+
+
+def refuse_unknown_shells(group: typer.core.TyperGroup) -> None:
+    """Have --install-completion and --show-completion refuse a shell that they do not know as everything else is refused."""
+    for option in group.params:
+        if option.name in ("install_completion", "show_completion"):
+            option.callback = functools.partial(_or_refuse, option.callback)
+
+
+def _or_refuse(callback: Callable[[Any, Any, Any], Any], context: Any, parameter: Any, value: Any) -> Any:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            return callback(context, parameter, value)
+    except SystemExit:  # how typer ends when it has done it
+        typer.echo(said.getvalue(), nl=False)
+        raise
+    except typer.Exit:
+        raise typer.BadParameter(f"{said.getvalue().strip().rstrip('.')}; run it in bash, zsh or fish") from None
 
 
 def _complete(parameter: Any, names: Names) -> None:

@@ -36,7 +36,10 @@ def mount(app: typer.Typer, cluster_checks: ClusterChecks) -> None:
         runs_dir: RunsDirOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        """Look this machine over: versions, limits, clocks, cores, disk, Ray, labs, runs; says what to change."""
+        """Say whether this machine is fit for storms, and what to change.
+
+        Looks at versions, limits, ports, clocks, timers, cores, memory, disk, Ray, Node, labs and runs. Takes a second or two.
+        """
         from owray.health.finding import Level, examine
 
         findings = list(examine({**_checks(in_flight, runs_dir), **cluster_checks()}))

@@ -42,7 +42,7 @@ def recover(
     force: Annotated[bool, typer.Option("--force", help="Even if the run seems to be played still.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give each planned call of a run that broke off its row: what is in journals, else lost or unsent."""
+    """Give every call of a run that broke off its row. It is what journals have, else lost or unsent."""
     from owray.record.recover import NothingToRecover
     from owray.record.run import find_run, list_runs, runs_folder
 

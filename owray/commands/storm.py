@@ -44,7 +44,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         runs_dir: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON (docs/json.md).")] = False,
     ) -> None:
-        """Play a storm: every call at its planned time, one row per call, a verdict on the run.
+        """Play a storm: each call at its time, a row for each, a verdict.
 
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
