@@ -45,7 +45,7 @@ def attach(group: typer.core.TyperGroup, more: Mapping[str, Names]) -> None:
 def refuse_unknown_shells(group: typer.core.TyperGroup) -> None:
     """Have --install-completion and --show-completion refuse a shell that they do not know as everything else is refused."""
     for option in group.params:
-        if option.name in ("install_completion", "show_completion"):
+        if option.name in ("install_completion", "show_completion") and option.callback is not None:
             option.callback = functools.partial(_or_refuse, option.callback)
 
 

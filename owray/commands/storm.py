@@ -84,7 +84,8 @@ def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as
     from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, render
     from owray.storm.request import BadRequest
 
-    progress = Console(file=error_stream())
+    errors = error_stream()
+    progress = Console(file=errors, force_interactive=None if errors.isatty() else False)  # FORCE_COLOR makes no terminal of a file
     try:
         entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
         place_for_runs(request)
