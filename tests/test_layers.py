@@ -54,7 +54,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["storm", "--help"], ["up", "--help"], ["sql", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["storm", "--help"], ["up", "--help"], ["sql", "--help"], ["doctor", "--help"]])
 def test_help_loads_nothing_heavy(checkout, arguments):
     script = (
         "import json, sys\n"

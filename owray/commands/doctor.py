@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +42,7 @@ def mount(app: typer.Typer, cluster_checks: ClusterChecks) -> None:
         """
         from owray.health.finding import Level, examine
 
-        findings = list(examine({**_checks(in_flight, runs_dir), **cluster_checks()}))
+        findings = list(examine({**_checks(in_flight, runs_dir), **_or_missing(cluster_checks)}))
         if as_json:
             print_json(JSON_VERSION, _as_data(findings))
         else:
@@ -57,9 +57,14 @@ def _checks(in_flight: int | None, runs_dir: Path | None) -> dict[str, Check]:
     """The checks of this side, in the order in which they are shown."""
     from owray.health import clock, cores, limits, places, software
     from owray.health.finding import Machine
-    from owray.record.run import runs_folder
 
     machine = Machine()
+
+    def runs() -> Path:
+        from owray.record.run import runs_folder  # here, so that a package that is missing is a finding of two checks only
+
+        return runs_folder(runs_dir)
+
     return {
         "versions": software.versions,
         "descriptors": lambda: limits.descriptors(in_flight),
@@ -75,9 +80,22 @@ def _checks(in_flight: int | None, runs_dir: Path | None) -> dict[str, Check]:
         "governor": lambda: cores.governor(machine),
         "priority": cores.priority,
         "home": lambda: places.home(machine),
-        "disk": lambda: places.disk(runs_folder(runs_dir)),
-        "runs": lambda: places.runs_left(runs_folder(runs_dir)),
+        "disk": lambda: places.disk(runs()),
+        "runs": lambda: places.runs_left(runs()),
     }
+
+
+def _or_missing(cluster_checks: ClusterChecks) -> Mapping[str, Check]:
+    """The checks of the other side, or one that says which package keeps them from being made."""
+    try:
+        return cluster_checks()
+    except ImportError as missing:
+        why = missing
+
+        def broken() -> Iterable[Finding]:
+            raise why
+
+        return {"labs": broken}
 
 
 def _as_data(findings: list[Finding]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class Finding:
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
+REINSTALL = "pip install --upgrade owray, into an environment of its own; in a checkout: make venv"
+
 Check = Callable[[], Iterable[Finding]]
 
 
@@ -70,7 +72,9 @@ def examine(checks: Mapping[str, Check]) -> Iterator[Finding]:
     for name, check in checks.items():
         try:
             yield from list(check())
-        except (ImportError, OSError, RuntimeError, ValueError) as problem:
+        except ImportError as missing:
+            yield Finding(name, Level.WRONG, f"could not be looked at: {missing}", "owray itself needs this.", REINSTALL)
+        except (OSError, RuntimeError, ValueError) as problem:
             yield Finding(name, Level.BETTER, f"could not be looked at: {problem}", "Whether it is in order is not known.")
 
 

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from owray.health.finding import Finding, Level
+from owray.health.finding import REINSTALL, Finding, Level
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 DISTRIBUTION = "owray"
-
-_CURE = "pip install --upgrade owray, into an environment of its own; in a checkout: make venv"
 
 
 def versions(distribution: str = DISTRIBUTION, python: str = platform.python_version()) -> Iterator[Finding]:
@@ -42,7 +40,7 @@ def dependencies(needed: list[Requirement]) -> Iterator[Finding]:
             continue
         has = f"{requirement.name} {found}, not {requirement.specifier}" if found else f"{requirement.name} is missing"
         figures = {"installed": found, "required": str(requirement.specifier)}
-        yield Finding(requirement.name, Level.WRONG, has, "owray was never tried with it, and may fail anywhere.", _CURE, figures)
+        yield Finding(requirement.name, Level.WRONG, has, "owray was never tried with it, and may fail anywhere.", REINSTALL, figures)
     if good:
         shown = ", ".join(f"{name} {version}" for name, version in sorted(good.items()))
         yield Finding("packages", Level.FINE, shown, "All versions are among those that owray asks for.", figures=good)
@@ -56,7 +54,7 @@ def _python(version: str, required: str) -> Finding:
     if fits:
         return Finding("Python", Level.FINE, version, "It is among the versions that owray asks for.", figures=figures)
     return Finding(
-        "Python", Level.WRONG, f"{version}, not {required}", "owray was never tried with it, and may fail anywhere.", _CURE, figures
+        "Python", Level.WRONG, f"{version}, not {required}", "owray was never tried with it, and may fail anywhere.", REINSTALL, figures
     )
 
 

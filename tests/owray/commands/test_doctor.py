@@ -226,6 +226,16 @@ def test_14_a_long_tmpdir_keeps_nothing_from_working(home, tmp_path):
     assert (told.exit_code, told.level("Ray's sockets")) == (0, "fine")
 
 
+def test_16_a_package_that_cannot_be_imported_is_wrong_and_the_rest_is_looked_at(home, tmp_path):
+    for name in ("uvloop", "pyarrow", "msgspec"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} is broken')\n")
+    told = examined(home, variables={"PYTHONPATH": str(tmp_path)})
+    assert told.exit_code == 1
+    assert [told.level(check) for check in ("timer", "runs", "labs")] == ["wrong"] * 3
+    assert told.of("timer")["found"] == "could not be looked at: uvloop is broken"
+    assert told.level("loopback") == "fine"
+
+
 def test_15_without_home_it_says_where_things_would_go(home):
     told = examined(home, "env", "-u", "HOME", "-u", "OWRAY_HOME", options=("--runs-dir", str(home)))
     assert (told.exit_code, told.level("home")) == (0, "better")
