@@ -119,7 +119,7 @@ def _cluster_checks() -> Mapping[str, Check]:
     def translated(check: health.Check) -> Check:
         return lambda: (Finding(one.check, Level(one.level), one.found, one.meaning, one.cure, one.figures) for one in check())
 
-    return {name: translated(check) for name, check in health.checks(default_home()).items()}
+    return {name: translated(check) for name, check in health.checks(default_home).items()}
 
 
 @contextmanager

@@ -41,8 +41,8 @@ class Finding:
 Check = Callable[[], Iterable[Finding]]
 
 
-def checks(home: Path) -> dict[str, Check]:
-    """All checks by name, in the order in which they are shown."""
+def checks(home: Callable[[], Path]) -> dict[str, Check]:
+    """All checks by name, in the order in which they are shown. `home` is asked when it is needed: it may not be known."""
     return {
         "memory": memory,
         "shared memory": shared_memory,
@@ -50,9 +50,9 @@ def checks(home: Path) -> dict[str, Check]:
         "node": node,
         "Ray": ray_programs,
         "Ray's sockets": ray_sockets,
-        "other Rays": other_rays,
-        "leftovers": lambda: leftovers(home),
-        "labs": lambda: labs(home),
+        "other Rays": lambda: other_rays(home()),
+        "leftovers": lambda: leftovers(home()),
+        "labs": lambda: labs(home()),
     }
 
 
@@ -161,17 +161,29 @@ def ray_sockets(folder: Path = ray.TEMP_ROOT) -> Iterator[Finding]:
     yield Finding("Ray's sockets", "fine", f"they can be made in {folder}", "Their paths have to be short, whatever TMPDIR says.")
 
 
-def other_rays() -> Iterator[Finding]:
-    """Rays of other people or programs on this machine. A lab's Ray never meets them, but they use the same cores."""
-    pids = processes.named(ray.MAIN_PROCESSES)
-    strange = [pid for pid in pids if not processes.lab_of(pid)]
+def other_rays(home: Path) -> Iterator[Finding]:
+    """Rays on this machine that are not of this home's labs. A lab's Ray never meets them, but they use the same cores."""
+    here = {state.LabFolder(home, name).lab_id for name in state.lab_names(home)}
+    others = {pid: owner for pid in processes.named(ray.MAIN_PROCESSES) if (owner := processes.lab_of(pid)) not in here}
+    strange = [str(pid) for pid, owner in others.items() if owner == ""]
+    labs = sorted({owner for owner in others.values() if owner})
+    hidden = [str(pid) for pid, owner in others.items() if owner is None]
+    told = [
+        *([f"processes {', '.join(strange)} of a Ray that is no lab's"] if strange else []),
+        *([f"labs of another OWRAY_HOME: {', '.join(labs)}"] if labs else []),
+        *([f"processes {', '.join(hidden)} of other users"] if hidden else []),
+    ]
+    cures = [
+        *([f"kill {' '.join(strange)}, if it is yours and nobody needs it"] if strange else []),
+        *(["owray down with that OWRAY_HOME, if it is yours"] if labs else []),
+    ]
     yield Finding(
         "other Rays",
-        "could be better" if strange else "fine",
-        f"processes {', '.join(map(str, strange))} belong to another Ray" if strange else "none",
+        "could be better" if others else "fine",
+        "; ".join(told) or "none",
         "A lab's Ray has its own ports, folder and token, and does not meet another; but both use the same cores and memory.",
-        f"if it is yours and not needed: kill {' '.join(map(str, strange))}" if strange else "",
-        {"processes": len(strange)},
+        "; ".join(cures),
+        {"processes": len(others)},
     )
 
 

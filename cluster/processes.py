@@ -88,10 +88,13 @@ def named(names: Collection[str]) -> list[int]:
     return [pid for pid, stat in stats.items() if stat.name in names]
 
 
-def lab_of(pid: int) -> str:
-    """The id of the lab whose process this is; empty where it is none's, or where its environment cannot be read."""
+def lab_of(pid: int) -> str | None:
+    """The id of the lab whose process this is; empty where it is none's, None where its environment cannot be read (another user's)."""
+    variables = _variables(pid)
+    if variables is None:
+        return None
     prefix = f"{LAB_VARIABLE}=".encode()
-    return next((each.removeprefix(prefix).decode(errors="replace") for each in _variables(pid) if each.startswith(prefix)), "")
+    return next((each.removeprefix(prefix).decode(errors="replace") for each in variables if each.startswith(prefix)), "")
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
@@ -210,15 +213,15 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(head.partition("(")[2], fields[0], int(fields[1]), int(fields[19]))
 
 
-def _variables(pid: int) -> list[bytes]:
+def _variables(pid: int) -> list[bytes] | None:
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
-        return []
+        return None
 
 
 def _bears(pid: int, lab_id: str, part: str | None) -> bool:
-    variables = _variables(pid)
+    variables = _variables(pid) or []
     if f"{LAB_VARIABLE}={lab_id}".encode() not in variables:
         return False
     return part is None or f"{PART_VARIABLE}={part}".encode() in variables

@@ -36,11 +36,15 @@ def home(machine: Machine) -> Iterator[Finding]:
         place = Path(machine.environment["HOME"]) / ".owray"
         yield Finding("home", Level.FINE, f"{place}, by HOME", "Labs and runs are kept there.")
         return
+    try:
+        where, level = f"it is {Path.home() / '.owray'} by the user database", Level.BETTER
+    except RuntimeError:
+        where, level = "and the user database does not know this user", Level.WRONG
     yield Finding(
         "home",
-        Level.BETTER,
-        "neither OWRAY_HOME nor HOME is set",
-        "Labs and runs go where the user database says, if it knows this user; another command may look elsewhere.",
+        level,
+        f"neither OWRAY_HOME nor HOME is set; {where}",
+        "Labs and runs are kept there, and every command looks for them there.",
         "export OWRAY_HOME=/var/lib/owray, or any folder that is yours",
     )
 

@@ -242,6 +242,30 @@ def test_15_without_home_it_says_where_things_would_go(home):
     assert "export OWRAY_HOME=" in told.of("home")["cure"]
 
 
+@needs_root
+def test_15_a_user_without_a_home_is_told_that_nothing_can_be_kept(home):
+    nobody = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    told = examined(home, *nobody, "env", "-u", "HOME", "-u", "OWRAY_HOME")
+    assert (told.exit_code, told.level("home")) == (1, "wrong")
+    assert told.level("loopback") == "fine"
+
+
+def test_17_labs_of_another_home_use_the_same_cores(home, tmp_path):
+    program = tmp_path / "raylet"
+    program.symlink_to(shutil.which("sleep"))
+    lab_process = subprocess.Popen([program, "60"], env={**os.environ, processes.LAB_VARIABLE: "elsewhere-0123456789ab"})
+    try:
+        while lab_process.pid not in processes.named(("raylet",)):
+            time.sleep(0.01)
+        told = examined(home)
+        assert (told.exit_code, told.level("other Rays")) == (0, "better")
+        assert "elsewhere-0123456789ab" in told.of("other Rays")["found"]
+        assert "kill" not in told.of("other Rays")["cure"]
+    finally:
+        lab_process.kill()
+        lab_process.wait()
+
+
 def test_people_read_one_line_a_thing_and_the_cure_below_it(home):
     command = ["prlimit", "--nofile=64:64", sys.executable, CLI, "doctor"]
     done = subprocess.run(command, env={**os.environ, "OWRAY_HOME": str(home)}, capture_output=True, text=True, check=False)
