@@ -10,16 +10,20 @@ refused; 6 something remains that `down` could not remove.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import typer.core
 
+import cluster.commands.completion
 import cluster.commands.down
 import cluster.commands.status
 import cluster.commands.up
 import owray
+import owray.commands.completion
+import owray.commands.doctor
 import owray.commands.export
 import owray.commands.query
 import owray.commands.recover
@@ -28,12 +32,17 @@ import owray.commands.sql
 import owray.commands.storm
 import owray.commands.target
 import owray.commands.workloads
+from owray.commands.groups import InOrder
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from owray.health.finding import Check
     from owray.openwhisk.choice import Asked, Choice
     from owray.storm.ground import Ground
+
+_EPILOG = """Exit codes: 0 ok; 1 usage or environment; 2 an objective was missed; 3 the run is INVALID; 4 ended early; 5 a cloud refused;
+6 something remains that down could not remove."""
 
 USAGE = 1
 INTERRUPTED = 4
@@ -42,8 +51,8 @@ _CTRL_C_IN_TYPER = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. click would exit with 2 on bad usage, which here means a missed objective."""
-    command = typer.main.get_command(build())
     try:
+        command = _command_line()
         code = command.main(args=None if arguments is None else list(arguments), prog_name="owray", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
@@ -63,12 +72,14 @@ def build() -> typer.Typer:
     """The command line with all its commands."""
     app = typer.Typer(
         help="Shows what an Apache OpenWhisk deployment can carry: planned storms of calls, one row per call, answers in SQL.",
+        epilog=_EPILOG,
+        cls=InOrder,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
     app.callback()(_common)
+    owray.commands.doctor.mount(app, _cluster_checks)
     cluster.commands.up.mount(app)
     cluster.commands.status.mount(app)
     cluster.commands.down.mount(app)
@@ -83,6 +94,15 @@ def build() -> typer.Typer:
     return app
 
 
+def _command_line() -> typer.core.TyperGroup:
+    """The command line with what the shell offers for it."""
+    group = typer.main.get_command(build())
+    assert isinstance(group, typer.core.TyperGroup)  # noqa: S101 - which several commands make it
+    owray.commands.completion.refuse_unknown_shells(group)
+    owray.commands.completion.attach(group, cluster.commands.completion.BY_OPTION)
+    return group
+
+
 def _tell_version(asked: bool) -> None:
     if asked:
         typer.echo(f"owray {owray.__version__}")
@@ -93,6 +113,18 @@ def _common(
     version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version.")] = False,
 ) -> None:
     """Options before the command."""
+
+
+def _cluster_checks() -> Mapping[str, Check]:
+    """The checks of labs and what they stand on, in the doctor's form."""
+    from cluster import health
+    from cluster.state import default_home
+    from owray.health.finding import Finding, Level
+
+    def translated(check: health.Check) -> Check:
+        return lambda: (Finding(one.check, Level(one.level), one.found, one.meaning, one.cure, one.figures) for one in check())
+
+    return {name: translated(check) for name, check in health.checks(default_home).items()}
 
 
 @contextmanager

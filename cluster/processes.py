@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,21 @@ def of_lab(lab_id: str, part: str | None = None) -> list[Mark]:
         found.discard(own)
         own = stats[own].parent
     return [Mark(pid, stats[pid].started_ticks, stats[pid].name) for pid in sorted(found)]
+
+
+def named(names: Collection[str]) -> list[int]:
+    """Pids of all processes of this machine that bear one of these names, in order."""
+    stats = {pid: stat for pid in sorted(_pids()) if (stat := _stat(pid)) is not None and stat.state not in "ZX"}
+    return [pid for pid, stat in stats.items() if stat.name in names]
+
+
+def lab_of(pid: int) -> str | None:
+    """The id of the lab whose process this is; empty where it is none's, None where its environment cannot be read (another user's)."""
+    variables = _variables(pid)
+    if variables is None:
+        return None
+    prefix = f"{LAB_VARIABLE}=".encode()
+    return next((each.removeprefix(prefix).decode(errors="replace") for each in variables if each.startswith(prefix)), "")
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
@@ -198,11 +213,15 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(head.partition("(")[2], fields[0], int(fields[1]), int(fields[19]))
 
 
-def _bears(pid: int, lab_id: str, part: str | None) -> bool:
+def _variables(pid: int) -> list[bytes] | None:
     try:
-        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
-        return False
+        return None
+
+
+def _bears(pid: int, lab_id: str, part: str | None) -> bool:
+    variables = _variables(pid) or []
     if f"{LAB_VARIABLE}={lab_id}".encode() not in variables:
         return False
     return part is None or f"{PART_VARIABLE}={part}".encode() in variables

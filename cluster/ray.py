@@ -39,10 +39,10 @@ MAIN_PROCESSES = ("gcs_server", "raylet")
 """The two that a Ray node cannot be without."""
 
 _HELPERS_NICE = 5
-_TEMP_ROOT = Path(os.sep, "tmp")
+TEMP_ROOT = Path(os.sep, "tmp")
 """Not $TMPDIR: paths of Ray's sockets are about 75 characters longer than its temp folder, and the kernel allows 107."""
 
-_TEMP_NAME = re.compile(re.escape(f"{_TEMP_ROOT}/owray-") + "[0-9a-f]{8}")
+_TEMP_NAME = re.compile(re.escape(f"{TEMP_ROOT}/owray-") + "[0-9a-f]{8}")
 
 
 def driver_environment(token_file: Path) -> dict[str, str]:
@@ -60,7 +60,7 @@ def driver_environment(token_file: Path) -> dict[str, str]:
 
 def new_temp_dir() -> Path:
     """A name for a temp folder, to be written down before `make_temp_dir` makes it."""
-    return _TEMP_ROOT / f"owray-{secrets.token_hex(4)}"
+    return TEMP_ROOT / f"owray-{secrets.token_hex(4)}"
 
 
 def make_temp_dir(temp_dir: Path, lab_id: str) -> None:
@@ -72,11 +72,21 @@ def make_temp_dir(temp_dir: Path, lab_id: str) -> None:
 def temp_dirs(lab_id: str, recorded: str = "") -> list[Path]:
     """Temp folders of a lab: the one on record, and all that name the lab as owner, whatever the record says."""
     found = {Path(recorded)} if _TEMP_NAME.fullmatch(recorded) else set()
-    for owner in _TEMP_ROOT.glob("owray-*/owner"):
+    for owner in TEMP_ROOT.glob("owray-*/owner"):
         with suppress(OSError):
             if owner.read_bytes() == lab_id.encode():
                 found.add(owner.parent)
     return sorted(folder for folder in found if _ours(folder))
+
+
+def owned_temp_dirs() -> dict[Path, str]:
+    """The temp folders of all of this user's labs, of whatever home, each with its lab's id."""
+    found = {}
+    for owner in sorted(TEMP_ROOT.glob("owray-*/owner")):
+        with suppress(OSError):
+            if _TEMP_NAME.fullmatch(str(owner.parent)) and _ours(owner.parent):
+                found[owner.parent] = owner.read_text(errors="replace")
+    return found
 
 
 def remove_temp_dir(temp_dir: Path) -> None:

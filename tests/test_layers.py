@@ -54,9 +54,9 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["storm", "--help"], ["up", "--help"], ["sql", "--help"], ["target", "--help"]])
-def test_help_loads_nothing_heavy(checkout, arguments):
-    code, loaded = loaded_by(checkout, arguments)
+@pytest.mark.parametrize("command", ["", "storm", "up", "sql", "target", "doctor"])
+def test_help_loads_nothing_heavy(checkout, command):
+    code, loaded = loaded_by(checkout, [*command.split(), "--help"])
     assert code in (0, None)
     assert HEAVY & loaded == set()
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 REMAINS = 6
 """Exit code when something could not be removed."""
 
+JSON_VERSION = 1
+
 
 def mount(app: typer.Typer) -> None:
     """Add `down` to the command line."""
@@ -21,9 +23,9 @@ def mount(app: typer.Typer) -> None:
     @app.command()
     def down(
         lab: Annotated[str, typer.Option(help="Name of the lab.")] = "local",
-        json: Annotated[bool, typer.Option("--json", help="Print what was found and what remains as JSON.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="Print what was found and what remains as JSON (docs/json.md).")] = False,
     ) -> None:
-        """Remove a lab: its processes, ports and files, also what is left of it after a crash."""
+        """Remove a lab: processes, ports, files, also after a crash."""
         from cluster import lab as labs
         from cluster import state
 
@@ -32,7 +34,7 @@ def mount(app: typer.Typer) -> None:
             # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed.
             found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *labs.abandoned_labs(home)))}
         if json:
-            output.as_json(found)
+            output.as_json(JSON_VERSION, {"labs": found})
         else:
             for name, leftovers in found.items():
                 _tell(name, leftovers, [other for other in state.lab_names(home) if other != name])

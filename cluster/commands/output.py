@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,12 @@ def progress(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def as_json(value: Any) -> None:
-    """Print dataclasses, and containers of them, as JSON."""
-    typer.echo(json.dumps(_plain(value), indent=2))
+def as_json(version: int, data: Mapping[str, Any]) -> None:
+    """Print one JSON document, of dataclasses and containers of them; docs/json.md has them all.
+
+    The version is raised when a key goes away or means something else, not when one is added.
+    """
+    typer.echo(json.dumps({"version": version, **_plain(data)}, indent=2, allow_nan=False))
 
 
 @contextmanager
@@ -39,7 +42,7 @@ def errors() -> Iterator[None]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DAMAGED = 1
 """Exit code when a lab is there that cannot be used."""
 
+JSON_VERSION = 1
+
 
 def mount(app: typer.Typer) -> None:
     """Add `status` to the command line."""
@@ -23,7 +25,7 @@ def mount(app: typer.Typer) -> None:
     @app.command()
     def status(
         lab: Annotated[str | None, typer.Option(help="Name of the lab; without it, all labs.")] = None,
-        json: Annotated[bool, typer.Option("--json", help="Print a list of labs as JSON.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="Print the labs as JSON (docs/json.md).")] = False,
     ) -> None:
         """Show labs: platform, Ray, cores, logs, and what has died."""
         from cluster import lab as labs
@@ -35,7 +37,7 @@ def mount(app: typer.Typer) -> None:
             found = [labs.status(home, name) for name in names]
         there = [one for one in found if one.condition != "absent"]
         if json:
-            output.as_json(there)
+            output.as_json(JSON_VERSION, {"labs": there})
         elif not there:
             typer.echo(f"no lab{'' if lab is None else f' {lab!r}'} is up  (owray up local makes one)")
         else:

@@ -10,6 +10,8 @@ import typer
 from cluster.commands import output
 from cluster.commands.knobs import taking_knobs
 
+JSON_VERSION = 1
+
 
 class Provider(StrEnum):
     """Where a lab's hosts come from."""
@@ -53,7 +55,7 @@ def mount(app: typer.Typer) -> None:
         public_keys: Annotated[
             bool, typer.Option("--public-keys", help="The keys that every OpenWhisk ships and everybody knows, not a fresh one.")
         ] = False,
-        json: Annotated[bool, typer.Option("--json", help="Print the lab as JSON.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="Print the lab as JSON (docs/json.md).")] = False,
     ) -> None:
         """Bring up an OpenWhisk and a Ray as background services. Run again, it starts what is missing.
 
@@ -78,7 +80,7 @@ def mount(app: typer.Typer) -> None:
 
             made = labs.up_local(state.default_home(), lab, options, say)
         if json:
-            output.as_json(made)
+            output.as_json(JSON_VERSION, {"lab": made})
             return
         what = f"Ray alone, at {made.ray_address}" if made.openwhisk == "none" else f"{made.api_host}, key in {made.wskprops}"
         typer.echo(f"lab '{made.name}' {'is up' if steps else 'was up already'}: {what}")

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.reading import RunsDirOption, plain_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from owray.judge.verdict import Verdict
+    from owray.record.recover import Recovery
     from owray.record.run import Manifest, RunFolder
 
 ALL = "all"
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run; `recovery` is None where only its verdict was missing."""
+
+    run: str
+    status: str
+    verdict: Verdict
+    recovery: Recovery | None
 
 
 def mount(app: typer.Typer) -> None:
@@ -26,74 +40,94 @@ def recover(
     run: Annotated[str, typer.Argument(help="A run's id, the beginning of one, 'latest', or 'all'.")] = "latest",
     runs_dir: RunsDirOption = None,
     force: Annotated[bool, typer.Option("--force", help="Even if the run seems to be played still.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Give each planned call of a run that broke off its row: what is in journals, else lost or unsent."""
+    """Give every call of a run that broke off its row. It is what journals have, else lost or unsent."""
     from owray.record.recover import NothingToRecover
     from owray.record.run import find_run, list_runs, runs_folder
 
+    done: list[Report] = []
+
+    def tell(report: Report) -> None:
+        done.append(report)
+        if not as_json:
+            typer.echo("\n".join(_lines(report)))
+
     with plain_errors():
         folder = runs_folder(runs_dir)
+        nothing = "there was nothing to recover"
         if run == ALL:
-            _recover_all(list_runs(folder), force)
-            return
-        try:
-            _report(find_run(folder, run), force)
-        except NothingToRecover as nothing:
-            typer.echo(str(nothing))
+            _recover_all(list_runs(folder), force, tell)
+        else:
+            try:
+                tell(_report(find_run(folder, run), force))
+            except NothingToRecover as why:
+                nothing = str(why)
+    if as_json:
+        print_json(JSON_VERSION, {"runs": [_as_data(report) for report in done]})
+    elif not done:
+        typer.echo(nothing)
 
 
-def _recover_all(runs: list[RunFolder], force: bool) -> None:
+def _recover_all(runs: list[RunFolder], force: bool, tell: Callable[[Report], None]) -> None:
     """One that is still being played does not keep the others from being recovered."""
     from owray.record.recover import NothingToRecover, StillPlaying
 
-    recovered = 0
     for run in runs:
         try:
-            _report(run, force)
-            recovered += 1
+            tell(_report(run, force))
         except NothingToRecover:
             continue
         except StillPlaying as playing:
             typer.echo(f"owray: {playing}", err=True)
-    if not recovered:
-        typer.echo("there was nothing to recover")
 
 
-def _report(run: RunFolder, force: bool) -> None:
+def _report(run: RunFolder, force: bool) -> Report:
     from owray.record.recover import recovering
 
     with recovering(run, force=force) as manifest:
-        verdict = _judge_ended(run, manifest) if manifest.status != "running" else _recover(run, manifest)
-    typer.echo(f"  verdict {verdict.level:>12}")
-    for reason in verdict.reasons:
-        typer.echo(f"    {reason}")
+        return _judge_ended(run, manifest) if manifest.status != "running" else _recover(run, manifest)
 
 
-def _recover(run: RunFolder, manifest: Manifest) -> Verdict:
+def _recover(run: RunFolder, manifest: Manifest) -> Report:
     """Account for every call of a run that broke off."""
     from owray.record.recover import complete, seal
 
     recovery = complete(run, manifest)
     verdict = _weigh(run, lost=recovery.incomplete_invokers)
     seal(run, recovery, verdict.to_json(), datetime.now(UTC))
-    left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
-    typer.echo(f"run {run.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}")
-    typer.echo(f"  planned {recovery.planned:>12,}")
-    typer.echo(f"  found   {recovery.found:>12,}   calls that had their row")
-    typer.echo(f"  lost    {recovery.lost:>12,}   attempted, end unknown")
-    typer.echo(f"  unsent  {recovery.unsent:>12,}   never attempted")
-    return verdict
+    return Report(run.run, "recovered", verdict, recovery)
 
 
-def _judge_ended(run: RunFolder, manifest: Manifest) -> Verdict:
+def _judge_ended(run: RunFolder, manifest: Manifest) -> Report:
     """Judge a run that was sealed when nobody was there any more: its rows are complete, and the fleet has said who was lost or late."""
     reported = {report["invoker"]: report for report in manifest.fleet}
     lost = [invoker for invoker in range(manifest.invokers) if invoker not in reported]
     late = [invoker for invoker, report in reported.items() if report.get("started_late_us", 0) > 0]
     verdict = _weigh(run, lost=lost, late=late)
     run.update(verdict=verdict.to_json())
-    typer.echo(f"run {run.run}: it had {manifest.status} with nobody there to judge it")
-    return verdict
+    return Report(run.run, manifest.status, verdict, None)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    recovery = report.recovery
+    if recovery is None:
+        yield f"run {report.run}: it had {report.status} with nobody there to judge it"
+    else:
+        left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
+        yield f"run {report.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}"
+        yield f"  planned {recovery.planned:>12,}"
+        yield f"  found   {recovery.found:>12,}   calls that had their row"
+        yield f"  lost    {recovery.lost:>12,}   attempted, end unknown"
+        yield f"  unsent  {recovery.unsent:>12,}   never attempted"
+    yield f"  verdict {report.verdict.level:>12}"
+    for reason in report.verdict.reasons:
+        yield f"    {reason}"
+
+
+def _as_data(report: Report) -> dict[str, Any]:
+    recovery = None if report.recovery is None else asdict(report.recovery)
+    return {"run": report.run, "status": report.status, "recovery": recovery, "verdict": report.verdict.to_json()}
 
 
 def _weigh(run: RunFolder, *, lost: Collection[int], late: Collection[int] = ()) -> Verdict:

@@ -51,9 +51,9 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         auth_file: AuthFile = None,
         insecure: Insecure = False,
         runs_dir: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON (docs/json.md).")] = False,
     ) -> None:
-        """Play a storm: every call at its planned time, one row per call, a verdict on the run.
+        """Play a storm: each call at its time, a row for each, a verdict.
 
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
@@ -98,7 +98,8 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
     from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, render
     from owray.storm.request import BadRequest
 
-    progress = Console(file=error_stream())
+    errors = error_stream()
+    progress = Console(file=errors, force_interactive=None if errors.isatty() else False)  # FORCE_COLOR makes no terminal of a file
     try:
         entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
         place_for_runs(request)

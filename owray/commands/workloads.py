@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from owray.commands.machine_output import JsonOption, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from owray.openwhisk.catalogue import Manifest, Workload
 
+JSON_VERSION = 1
+
 
 def mount(app: typer.Typer) -> None:
     app.command("workloads")(workloads)
 
 
-def workloads(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def workloads(as_json: JsonOption = False) -> None:
     """List the workloads, their actions, and the sizes of each."""
-    import json
-
     from owray.openwhisk import catalogue
 
     known = catalogue.workloads()
     if as_json:
-        typer.echo(json.dumps([_as_data(workload) for workload in known.values()], indent=2))
+        print_json(JSON_VERSION, {"workloads": [_as_data(workload) for workload in known.values()]})
     else:
         typer.echo("\n".join(_as_lines(known)))
 

@@ -54,7 +54,7 @@ class LiveView:
         self._rate = 0.0
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
             self._live.start()
         return self

@@ -82,11 +82,12 @@ def local_kinds(*, python_3: bool = False) -> Kinds:
         for one in interpreters(usual_folders())
         if one.minor != own
     ]
-    node = _node()
+    node = node_kind()
     return Kinds([*pythons, node] if node else pythons)
 
 
-def _node() -> Kind | None:
+def node_kind() -> Kind | None:
+    """The kind of the `node` that is on PATH, or of the packaged one; None where there is none that runs."""
     program = shutil.which("node") or _packaged_node()
     if program is None:
         return None

@@ -73,7 +73,7 @@ def test_a_lab_is_brought_up_shown_and_removed(owray, tmp_path):
 
     again = owray("up", "local", "--lab", "two", "--json")
     assert (again.exit_code, again.stderr) == (0, "")
-    described = json.loads(again.stdout)
+    described = json.loads(again.stdout)["lab"]
     assert described["name"] == "two"
     assert described["wskprops"].endswith("/labs/two/wskprops")
     assert owray("up", "local", "--lab", "two").stdout.startswith("lab 'two' was up already: ")
@@ -91,7 +91,7 @@ def test_a_lab_is_brought_up_shown_and_removed(owray, tmp_path):
         knobs = json.load(reply)["embedded"]["knobs"]
     assert (knobs["user_memory_mb"], knobs["clock_skew_ms"]) == (1024, 3000)
     assert read_wskprops(Path(described["wskprops"])).auth == f"{PUBLIC_GUEST.uuid}:{PUBLIC_GUEST.key}"
-    (one,) = json.loads(owray("status", "--json").stdout)
+    (one,) = json.loads(owray("status", "--json").stdout)["labs"]
     assert (one["name"], one["condition"], one["ray"]["address"]) == ("two", "up", described["ray_address"])
 
     nothing = owray("down")
@@ -99,7 +99,7 @@ def test_a_lab_is_brought_up_shown_and_removed(owray, tmp_path):
     assert "no lab 'local' is up, nothing to remove  (there is two: owray down --lab NAME)" in nothing.stdout
     removed = owray("down", "--lab", "two", "--json")
     assert removed.exit_code == 0
-    assert json.loads(removed.stdout) == {"two": {"was_there": True, "processes": [], "files": []}}
+    assert json.loads(removed.stdout) == {"version": 1, "labs": {"two": {"was_there": True, "processes": [], "files": []}}}
     assert held.left() == []
 
 
@@ -111,7 +111,7 @@ def test_down_of_nothing_says_so_and_is_no_error(owray):
 def test_status_of_nothing_says_how_to_make_a_lab(owray):
     answer = owray("status")
     assert (answer.exit_code, answer.stdout) == (0, "no lab is up  (owray up local makes one)\n")
-    assert owray("status", "--json").stdout == "[]\n"
+    assert json.loads(owray("status", "--json").stdout) == {"version": 1, "labs": []}
 
 
 def test_what_the_platform_has_outlived_is_shown():

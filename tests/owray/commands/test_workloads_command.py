@@ -39,7 +39,7 @@ def test_shares_of_a_workload_add_up(printed):
 
 
 def test_as_json_it_says_the_same_and_how_many_seeds_are_checked(printed):
-    workloads = {workload["workload"]: workload["actions"] for workload in json.loads(printed("--json"))}
+    workloads = {workload["workload"]: workload["actions"] for workload in json.loads(printed("--json"))["workloads"]}
     (align,) = workloads["genomics"]
     assert align["sizes"]["small"] == {"genome_bases": 20_000, "reads": 50}
     assert align["memory_mb"] == 256
