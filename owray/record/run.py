@@ -68,7 +68,8 @@ class Manifest:
     """run.json: everything about a run that is not a row. Times are ISO 8601 in UTC.
 
     `t0_utc` is when the plan began, None until that is agreed. `options` is what the storm was told, `owner` the process that plays it
-    (see `owray.record.recover.this_process`), `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`).
+    (see `owray.record.recover.this_process`), `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`), and
+    `objectives` what became of those that the storm was given (`Result.to_json`).
     """
 
     run: str
@@ -88,6 +89,7 @@ class Manifest:
     clock: tuple[Mapping[str, Any], ...] = ()
     fleet: tuple[Mapping[str, Any], ...] = ()
     verdict: Mapping[str, Any] | None = None
+    objectives: tuple[Mapping[str, Any], ...] = ()
     recovery: Mapping[str, Any] | None = None
 
     @property
