@@ -20,6 +20,7 @@ import cluster.commands.down
 import cluster.commands.status
 import cluster.commands.up
 import owray
+import owray.commands.judge
 import owray.commands.query
 import owray.commands.recover
 import owray.commands.runs
@@ -74,6 +75,7 @@ def build() -> typer.Typer:
     owray.commands.sql.mount(app)
     owray.commands.query.mount(app)
     owray.commands.runs.mount(app)
+    owray.commands.judge.mount(app)
     owray.commands.recover.mount(app)
     return app
 

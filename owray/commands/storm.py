@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -23,7 +25,7 @@ LendGround = Callable[[str | None, "Console"], AbstractContextManager["Ground"]]
 def mount(app: typer.Typer, lend_ground: LendGround) -> None:
     @app.command(
         "storm",
-        epilog="Exit codes: 0 believed and ok, 1 could not begin, 3 the run is INVALID, 4 ended early.",
+        epilog="Exit codes: 0 believed and ok, 1 could not begin, 2 an objective was not met, 3 the run is INVALID, 4 ended early.",
     )
     def storm(
         rps: Annotated[float, typer.Option(help="Calls a second.")] = 10.0,
@@ -40,6 +42,8 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
             int | None, typer.Option(help="At most so many calls under way; others are held, and rows say so.")
         ] = None,
         invokers: Annotated[int, typer.Option(help="Processes that share the plan.")] = 1,
+        slo: SloOption = None,
+        junit: JunitOption = None,
         lab: Annotated[str | None, typer.Option(help="The lab to play on; one is borrowed where none is up.")] = None,
         runs_dir: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -48,6 +52,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
+        from owray.storm.objectives import read_objectives
         from owray.storm.request import BadRequest, StormRequest, seconds
 
         try:
@@ -65,13 +70,14 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
                 max_in_flight=max_in_flight,
                 invokers=invokers,
                 runs=runs_dir,
+                objectives=read_objectives(slo or []),
             )
         except BadRequest as problem:
             raise typer.TyperException(str(problem)) from None
-        raise typer.Exit(_play(request, lab, lend_ground, as_json=as_json))
+        raise typer.Exit(_play(request, lab, lend_ground, as_json=as_json, junit=junit))
 
 
-def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as_json: bool) -> int:
+def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
     from rich.console import Console
 
     from owray.fleet.cluster import FleetLost, NoCluster, StartFailed
@@ -80,14 +86,17 @@ def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as
     from owray.openwhisk.target import TargetError
     from owray.storm.choose import entries, manifests
     from owray.storm.live import error_stream
+    from owray.storm.objectives import check_actions
     from owray.storm.play import place_for_runs, play
-    from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, render
+    from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, findings, render
     from owray.storm.request import BadRequest
 
     progress = Console(file=error_stream())
     try:
-        entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
+        # What can be known to fail is said before a lab is brought up for it.
+        check_actions(request.objectives, entries(manifests(request), request.size))
         place_for_runs(request)
+        claim_report(junit)
         with lend_ground(lab, progress) as ground:
             played = play(request, ground, progress, command=("owray", *sys.argv[1:]))
     except (BadRequest, ManifestError, NoCluster, OpenWhiskError, StartFailed, TargetError, UnknownNameError) as problem:
@@ -99,4 +108,5 @@ def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as
         typer.echo(as_json_text(played))
     else:
         render(played, Console())
-    return exit_code(played)
+    written = leave_report(junit, findings(played))
+    return exit_code(played) if written else EXIT_ABORTED

@@ -49,7 +49,7 @@ class Result:
         if value is None:
             return self._too_few()
         if math.isinf(value):
-            return "never: so many calls were not ok"
+            return "never: too many calls were not ok"
         return self._value_text(value)
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from owray.judge.objectives import Objective
 from owray.plan.mix import Entry
 from owray.plan.recipe import Arrivals, Recipe
 
@@ -52,6 +53,7 @@ class StormRequest:
     max_in_flight: int | None = None
     invokers: int = 1
     runs: Path | None = None
+    objectives: tuple[Objective, ...] = ()
 
     def __post_init__(self) -> None:
         for wrong, text in self._checks():
