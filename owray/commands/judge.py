@@ -72,7 +72,10 @@ def _objectives(manifest: Manifest, slo: list[str]) -> tuple[Objective, ...]:
     from owray.storm.objectives import read_objectives
     from owray.storm.request import BadRequest
 
-    objectives = read_objectives(slo or manifest.options.get("objectives", ()))
+    own = manifest.options.get("objectives", [])
+    if not isinstance(own, list) or not all(isinstance(text, str) for text in own):
+        raise BadRequest(f"the objectives that run {manifest.run} was given cannot be read.  (--slo 'p99<500ms' gives it others)")
+    objectives = read_objectives(slo or own)
     if not objectives:
         raise BadRequest(f"run {manifest.run} has no objectives of its own.  (--slo 'p99<500ms' gives it some)")
     return objectives
@@ -87,7 +90,8 @@ def _verdict(folder: RunFolder, manifest: Manifest) -> Verdict:
     if manifest.verdict is None:
         raise BadRequest(f"run {folder.run} is not over, or broke off: it has no verdict yet.  (owray recover {folder.run} gives it one)")
     try:
-        return Verdict.from_json(manifest.verdict)
+        verdict = Verdict.from_json(manifest.verdict)
+        return Verdict(verdict.level, tuple(map(str, verdict.reasons)))
     except (KeyError, TypeError, ValueError) as problem:
         raise ManifestError(f"cannot read the verdict in {folder.path / 'run.json'}: {problem}") from problem
 

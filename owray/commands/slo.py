@@ -31,7 +31,7 @@ def claim_report(path: Path | None) -> None:
         return
     try:
         check_place(path)
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
         raise typer.TyperException(_cannot_write(path, problem)) from problem
 
 
@@ -50,5 +50,5 @@ def leave_report(path: Path | None, findings: Findings) -> bool:
     return True
 
 
-def _cannot_write(path: Path, problem: OSError) -> str:
-    return f"cannot write a report to {path}: {problem.strerror}."
+def _cannot_write(path: Path, problem: OSError | ValueError) -> str:
+    return f"cannot write a report to {path}: {getattr(problem, 'strerror', None) or problem}."

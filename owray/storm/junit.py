@@ -39,13 +39,12 @@ class Findings:
 
 
 def check_place(path: Path) -> None:
-    """See that a report can be written there, its folder made if need be, and take an older one away: nobody shall take it for this one.
+    """See that a report can be written there, and take an older one away: nobody shall take it for this one.
 
     Raises OSError, also for what is no plain file: a device or a link is nothing to be replaced.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise OSError(errno.EINVAL, "it is there, and no plain file", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=path.parent):
         path.unlink(missing_ok=True)
 

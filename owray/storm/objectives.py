@@ -31,7 +31,7 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
     for objective in objectives:
         action = objective.metric.action
         if action is not None and action not in known:
-            raise UnknownNameError("action", action, known, hint=f"--slo '{objective}': the storm calls {', '.join(known)}")
+            raise UnknownNameError("action", action, known, hint=f"--slo {str(objective)!r}: the storm calls {', '.join(known)}")
 
 
 def lines(results: Sequence[Result], level: Level) -> Iterator[str]:

@@ -82,7 +82,7 @@ def test_json_is_the_only_thing_on_the_output_stream_and_has_its_shape(judging, 
 
 def test_the_report_is_written_for_a_ci_server(judging, played, tmp_path):
     played().update(status="aborted")
-    report = tmp_path / "reports" / "storm.xml"
+    report = tmp_path / "storm.xml"
     assert judging("--slo", "p99<1ms", "--junit", report)[0] == 2
     suite = tree(report.read_text())[0]
     assert [(case.get("name"), [child.tag for child in case]) for case in suite.iter("testcase")] == [
@@ -116,6 +116,14 @@ def test_a_run_without_a_verdict_is_refused_with_the_way_to_get_one(judging, tmp
     code, _, errors = judging("--slo", "p99<1s")
     assert code == 1
     assert f"(owray recover {folder.run} gives it one)" in errors
+
+
+@pytest.mark.parametrize("own", ["p99<1s", 5, [5], None])
+def test_own_objectives_that_somebody_changed_are_said_so(judging, played, own):
+    played(options={"objectives": own})
+    code, _, errors = judging()
+    assert code == 1
+    assert errors.startswith("owray: the objectives that run ")
 
 
 def test_a_verdict_that_cannot_be_read_is_said_so(judging, played):

@@ -91,6 +91,7 @@ def test_what_cannot_be_judged_or_reported_is_refused_before_any_load(refusals, 
 def test_a_report_that_cannot_be_written_after_the_storm_is_said_and_no_success(lab_home, tmp_path):
     """Its folder goes while the storm is played."""
     place, runs = tmp_path / "reports", tmp_path / "runs"
+    place.mkdir()
     with Command(*STORM, *MET, "--junit", place / "storm.xml", home=lab_home, runs=runs) as storm:
         folder = storm.started()
         place.rmdir()
