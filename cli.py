@@ -25,6 +25,7 @@ import owray
 import owray.commands.completion
 import owray.commands.doctor
 import owray.commands.export
+import owray.commands.judge
 import owray.commands.query
 import owray.commands.recover
 import owray.commands.runs
@@ -90,6 +91,7 @@ def build() -> typer.Typer:
     owray.commands.query.mount(app)
     owray.commands.runs.mount(app)
     owray.commands.export.mount(app)
+    owray.commands.judge.mount(app)
     owray.commands.recover.mount(app)
     return app
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from owray.ask.session import Session
 from owray.plan.recipe import Plan
+from owray.record.run import Manifest
 
 _SHARES = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
 
@@ -89,8 +90,7 @@ class Summary:
 def summarise(session: Session) -> Summary:
     """The figures of the one run of this session."""
     (manifest,) = session.manifests
-    warmup_us = round(manifest.recipe.warmup_s * 1e6)
-    end_us = max(Plan(manifest.recipe).length_us(), warmup_us)
+    from_us, to_us = measured_us(manifest)
     counts = session.one(_COUNTS)
     return Summary(
         run=manifest.run,
@@ -99,8 +99,8 @@ def summarise(session: Session) -> Summary:
         unsent=counts["planned"] - counts["attempted"],
         outcomes=tuple((row["outcome"], row["calls"]) for row in session.rows(_OUTCOMES)),
         checked=counts["checked"],
-        measure_s=(end_us - warmup_us) / 1e6,
-        rates=_rates(session, warmup_us, end_us),
+        measure_s=(to_us - from_us) / 1e6,
+        rates=rates(session),
         response_ok=_percentiles(session, "case when outcome = 'ok' then response_us end"),
         response_all=_percentiles(session, "case when outcome = 'ok' then response_us else 'infinity'::double end"),
         service_ok=_percentiles(session, "case when outcome = 'ok' then service_us end"),
@@ -138,6 +138,7 @@ from (
              then intended_us + lag_us + coalesce(held_us, 0) end            as sent_us,
         case when http_status is not null then intended_us + response_us end as done_us
     from calls
+    where $action::varchar is null or action = $action
 )
 """
 
@@ -155,10 +156,19 @@ where phase = 'measure' and outcome = 'ok'
 """
 
 
-def _rates(session: Session, from_us: int, to_us: int) -> Rates:
+def measured_us(manifest: Manifest) -> tuple[int, int]:
+    """Where the measure phase begins and ends, in microseconds from t0."""
+    warmup_us = round(manifest.recipe.warmup_s * 1e6)
+    return warmup_us, max(Plan(manifest.recipe).length_us(), warmup_us)
+
+
+def rates(session: Session, action: str | None = None) -> Rates:
+    """The rates of the one run of this session, or of one action's calls in it."""
+    (manifest,) = session.manifests
+    from_us, to_us = measured_us(manifest)
     if to_us == from_us:
         return Rates(0.0, 0.0, 0.0)
-    counts = session.one(_RATES, {"from_us": from_us, "to_us": to_us})
+    counts = session.one(_RATES, {"from_us": from_us, "to_us": to_us, "action": action})
     seconds = (to_us - from_us) / 1e6
     return Rates(counts["offered"] / seconds, counts["sent"] / seconds, counts["done"] / seconds)
 

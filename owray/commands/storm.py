@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
 from owray.commands.targeting import ApiHost, AuthFile, Insecure, Lab
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
 def mount(app: typer.Typer, lend_ground: LendGround) -> None:
     @app.command(
         "storm",
-        epilog="Exit codes: 0 believed and ok, 1 could not begin, 3 the run is INVALID, 4 ended early.",
+        epilog="Exit codes: 0 believed and ok, 1 could not begin, 2 an objective was not met, 3 the run is INVALID, 4 ended early.",
     )
     def storm(
         rps: Annotated[float, typer.Option(help="Calls a second.")] = 10.0,
@@ -43,6 +44,8 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
             int | None, typer.Option(help="At most so many calls under way; others are held, and rows say so.")
         ] = None,
         invokers: Annotated[int, typer.Option(help="Processes that share the plan.")] = 1,
+        slo: SloOption = None,
+        junit: JunitOption = None,
         preflight: Annotated[bool, typer.Option(help="A few calls beforehand, and whether the storm fits the platform.")] = True,
         force: Annotated[bool, typer.Option("--force", help="Play what the preflight would refuse.")] = False,
         prewarm: Annotated[int, typer.Option(help="Have so many containers of each action warm when the storm begins.")] = 0,
@@ -58,6 +61,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
         from owray.openwhisk.choice import Asked
+        from owray.storm.objectives import read_objectives
         from owray.storm.request import BadRequest, StormRequest, seconds
 
         try:
@@ -78,14 +82,15 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
                 preflight=preflight,
                 force=force,
                 prewarm=prewarm,
+                objectives=read_objectives(slo or []),
             )
         except BadRequest as problem:
             raise typer.TyperException(str(problem)) from None
         asked = Asked(lab, api_host, auth_file, insecure)
-        raise typer.Exit(_play(request, asked, lend_ground, as_json=as_json))
+        raise typer.Exit(_play(request, asked, lend_ground, as_json=as_json, junit=junit))
 
 
-def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool) -> int:
+def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
     from rich.console import Console
 
     from owray.fleet.cluster import FleetLost, NoCluster, StartFailed
@@ -94,15 +99,18 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
     from owray.openwhisk.target import TargetError
     from owray.storm.choose import entries, manifests
     from owray.storm.live import error_stream
+    from owray.storm.objectives import check_actions
     from owray.storm.play import place_for_runs, play
-    from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, render
+    from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, findings, render
     from owray.storm.request import BadRequest
 
     errors = error_stream()
     progress = Console(file=errors, force_interactive=None if errors.isatty() else False)  # FORCE_COLOR makes no terminal of a file
     try:
-        entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
+        # What can be known to fail is said before a lab is brought up for it.
+        check_actions(request.objectives, entries(manifests(request), request.size))
         place_for_runs(request)
+        claim_report(junit)
         with lend_ground(asked, progress) as ground:
             played = play(request, ground, progress, command=("owray", *sys.argv[1:]))
     except (BadRequest, ManifestError, NoCluster, OpenWhiskError, StartFailed, TargetError, UnknownNameError) as problem:
@@ -114,4 +122,5 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
         typer.echo(as_json_text(played))
     else:
         render(played, Console())
-    return exit_code(played)
+    written = leave_report(junit, findings(played))
+    return exit_code(played) if written else EXIT_ABORTED

@@ -76,8 +76,8 @@ class Manifest:
 
     `t0_utc` is when the plan began, None until that is agreed. `options` is what the storm was told, `owner` the process that plays it
     (see `owray.record.recover.this_process`), `preflight` and `prewarm` what was found and done before the first call of the plan,
-    `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`), `tags` the names that people gave the run (see
-    `owray.record.tags`).
+    `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`), `objectives` what became of those that the storm was
+    given (`Result.to_json`), `tags` the names that people gave the run (see `owray.record.tags`).
     """
 
     run: str
@@ -99,6 +99,7 @@ class Manifest:
     clock: tuple[Mapping[str, Any], ...] = ()
     fleet: tuple[Mapping[str, Any], ...] = ()
     verdict: Mapping[str, Any] | None = None
+    objectives: tuple[Mapping[str, Any], ...] = ()
     recovery: Mapping[str, Any] | None = None
     tags: tuple[str, ...] = ()
 

@@ -86,7 +86,7 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
             cores=ground.cluster.cores,
         )
         fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, signals)
-    return Played(folder, fleet, judge(folder, fleet))
+    return Played(folder, fleet, judge(folder, fleet, request.objectives))
 
 
 def place_for_runs(request: StormRequest) -> Path:
@@ -184,6 +184,7 @@ def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, 
             "workload": request.workload,
             "action": request.action,
             "size": request.size,
+            "objectives": [str(objective) for objective in request.objectives],
         },
         "target": {"api_host": ground.target.api_host, "source": ground.target.source, "namespace": ground.target.namespace},
         "platform": prepared.platform(),

@@ -192,7 +192,7 @@ def _asked(request: StormRequest, spent: int) -> Asked:
         invokers=request.invokers,
         is_random=request.arrivals == "poisson",
         spent_calls=spent,
-        samples_needed=None,  # what the objectives of a request take to be judged, once it has some
+        samples_needed=max((one.samples_needed for one in request.objectives), default=None),
     )
 
 

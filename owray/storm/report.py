@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from owray.ask.summary import Percentiles, Summary
 from owray.fleet.spec import FleetReport
-from owray.judge.verdict import Level
+from owray.judge.results import Result, all_met
+from owray.judge.verdict import Level, Verdict
 from owray.record.run import Manifest
+from owray.storm.junit import Findings
+from owray.storm.objectives import lines as objective_lines
 from owray.storm.play import Played
 
 JSON_VERSION = 1
 
 EXIT_OK = 0
+EXIT_MISSED = 2
 EXIT_INVALID = 3
 EXIT_ABORTED = 4
 
@@ -31,10 +36,22 @@ _LEVEL_STYLE = {Level.VALID: "bold green", Level.DEGRADED: "bold yellow", Level.
 
 
 def exit_code(played: Played) -> int:
-    """4 where the storm ended early, 3 where the run cannot be believed, else 0."""
+    """4 where the storm ended early, else what `judged_code` says."""
     if played.fleet.aborted is not None or played.fleet.lost:
         return EXIT_ABORTED
-    return EXIT_INVALID if played.judged.verdict.level is Level.INVALID else EXIT_OK
+    return judged_code(played.judged.verdict, played.judged.objectives)
+
+
+def judged_code(verdict: Verdict, objectives: Iterable[Result]) -> int:
+    """3 where the run cannot be believed, 2 where an objective was not met, else 0."""
+    if verdict.level is Level.INVALID:
+        return EXIT_INVALID
+    return EXIT_OK if all_met(objectives) else EXIT_MISSED
+
+
+def findings(played: Played) -> Findings:
+    """What a report for a CI server is made of."""
+    return Findings(played.folder.load(), played.judged.verdict, played.judged.objectives, played.fleet.aborted)
 
 
 def as_json_text(played: Played) -> str:
@@ -45,6 +62,7 @@ def as_json_text(played: Played) -> str:
         "run": played.folder.run,
         "path": str(played.folder.path),
         "verdict": played.judged.verdict.to_json(),
+        "objectives": [result.to_json() for result in played.judged.objectives],
         "aborted": fleet.aborted,
         "summary": asdict(played.judged.summary),
         "invokers": [asdict(report) for report in fleet.reports],
@@ -63,10 +81,16 @@ def render(played: Played, console: Console) -> None:
     for line in _details(summary, manifest, played.fleet):
         console.print(line, highlight=False, soft_wrap=True)
     verdict = played.judged.verdict
-    console.print(f"verdict    [{_LEVEL_STYLE[verdict.level]}]{verdict.level.value}[/]", highlight=False)
-    for reason in verdict.reasons:
-        console.print(f"           {reason}", highlight=False, soft_wrap=True, markup=False)
+    for line in (*objective_lines(played.judged.objectives, verdict.level), *verdict_lines(verdict)):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"run        {played.folder.run}  (owray query timeline --run {played.folder.run})", highlight=False, soft_wrap=True)
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[str]:
+    """The verdict and its reasons, with rich's markup."""
+    yield f"verdict    [{_LEVEL_STYLE[verdict.level]}]{verdict.level.value}[/]"
+    for reason in verdict.reasons:
+        yield f"           {escape(reason)}"
 
 
 def _headline(played: Played, summary: Summary, manifest: Manifest) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from owray.judge.objectives import Objective
 from owray.plan.mix import Entry
 from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
 
@@ -55,6 +56,7 @@ class StormRequest:
     preflight: bool = True
     force: bool = False
     prewarm: int = 0
+    objectives: tuple[Objective, ...] = ()
 
     def __post_init__(self) -> None:
         for wrong, text in self._checks():

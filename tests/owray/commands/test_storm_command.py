@@ -56,7 +56,7 @@ def test_the_exit_code_says_what_the_verdict_says(played, document):
 
 
 def test_json_is_the_only_thing_on_the_output_stream_and_has_its_shape(document):
-    assert list(document) == ["version", "run", "path", "verdict", "aborted", "summary", "invokers", "lost_invokers"]
+    assert list(document) == ["version", "run", "path", "verdict", "objectives", "aborted", "summary", "invokers", "lost_invokers"]
     assert (document["version"], document["aborted"], document["lost_invokers"]) == (1, None, [])
     summary = document["summary"]
     assert (summary["planned"], summary["attempted"], summary["checked"], summary["outcomes"]) == (40, 40, 40, [["ok", 40]])

@@ -1,0 +1,48 @@
+"""Objectives between the user and the judge: read before load, shown after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.markup import escape
+
+from owray.judge.objectives import Objective, ObjectiveError, parse
+from owray.judge.results import Result, State
+from owray.judge.verdict import Level
+from owray.openwhisk.catalogue import UnknownNameError
+from owray.plan.mix import Entry
+from owray.storm.request import BadRequest
+
+_STYLE = {State.MET: "green", State.MISSED: "bold red", State.UNDECIDED: "bold yellow"}
+_INDENT = " " * 11
+
+
+def read_objectives(texts: Iterable[str]) -> tuple[Objective, ...]:
+    """The objectives that these texts say, each once. Raises BadRequest."""
+    try:
+        return tuple(dict.fromkeys(parse(text) for text in texts))
+    except ObjectiveError as problem:
+        raise BadRequest(f"--slo: {problem}") from None
+
+
+def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> None:
+    """Raises UnknownNameError where an objective is about an action that is not among these."""
+    known = list(dict.fromkeys(entry.action for entry in entries))
+    for objective in objectives:
+        action = objective.metric.action
+        if action is not None and action not in known:
+            raise UnknownNameError("action", action, known, hint=f"--slo {str(objective)!r}: the storm calls {', '.join(known)}")
+
+
+def lines(results: Sequence[Result], level: Level) -> Iterator[str]:
+    """A line of the summary for each objective, with rich's markup; none where nothing was asked for."""
+    texts = [str(result.objective) for result in results]
+    width = max(map(len, texts), default=0)
+    for number, (text, result) in enumerate(zip(texts, results, strict=True)):
+        label = "objectives " if number == 0 else _INDENT
+        state = result.state.value
+        yield f"{label}{escape(text.ljust(width))}  [{_STYLE[result.state]}]{state:<9}[/]  {escape(result.found)}"
+    if any(result.state is State.UNDECIDED for result in results):
+        yield f"{_INDENT}an objective that is undecided was not met"
+    if results and level is Level.INVALID:
+        yield f"{_INDENT}the run is INVALID: this says nothing about the platform"
