@@ -104,6 +104,10 @@ class OpenWhisk:
         """The namespace's own limits: calls a minute, calls at once, memory and time of an action."""
         return _object(await self._request("GET", self._path("limits")))
 
+    async def get(self, collection: str, entity: str = "", query: Mapping[str, str] | None = None) -> Any:
+        """An entity as it is stored, or a list of what a collection ("actions", "triggers") has, by its path within the namespace."""
+        return (await self._request("GET", self._path(collection, entity), query=query)).json()
+
     # --- actions ---
 
     async def get_action(self, path: str, *, code: bool = False) -> dict[str, Any]:
