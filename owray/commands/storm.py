@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from owray.commands.calling import Action, ActionsDir, Expect, ExpectSchema, HowCalled, Param, Params, Size, Trigger, Web, Workload
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,9 +31,17 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         rps: Annotated[float, typer.Option(help="Calls a second.")] = 10.0,
         duration: Annotated[str, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = "",
         calls: Annotated[int | None, typer.Option(help="End after this many calls.")] = None,
-        workload: Annotated[str | None, typer.Option(help="Play all actions of a workload, by weight.")] = None,
-        action: Annotated[str | None, typer.Option(help="Play one action.")] = None,
-        size: Annotated[str | None, typer.Option(help="small, medium or large; each action's default otherwise.")] = None,
+        workload: Workload = None,
+        action: Action = None,
+        web: Web = None,
+        trigger: Trigger = None,
+        size: Size = None,
+        param: Param = None,
+        params: Params = None,
+        method: HowCalled = None,
+        expect: Expect = None,
+        expect_schema: ExpectSchema = None,
+        actions_dir: ActionsDir = None,
         arrivals: Annotated[Literal["constant", "poisson"], typer.Option(help="How calls are spaced.")] = "constant",
         seed: Annotated[int, typer.Option(help="The same seed plans the same calls, on any number of invokers.")] = 1,
         warmup: Annotated[str, typer.Option(help="Calls due before this are flagged, and left out of the summary.")] = "0s",
@@ -48,7 +58,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
-        from owray.storm.request import BadRequest, StormRequest, seconds
+        from owray.storm.request import BadRequest, CallRequest, StormRequest, seconds
 
         try:
             request = StormRequest(
@@ -65,6 +75,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
                 max_in_flight=max_in_flight,
                 invokers=invokers,
                 runs=runs_dir,
+                call=CallRequest(web, method, trigger, actions_dir, tuple(param or ()), params, expect, expect_schema),
             )
         except BadRequest as problem:
             raise typer.TyperException(str(problem)) from None
@@ -78,7 +89,7 @@ def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as
     from owray.openwhisk.catalogue import ManifestError, UnknownNameError
     from owray.openwhisk.client import OpenWhiskError
     from owray.openwhisk.target import TargetError
-    from owray.storm.choose import entries, manifests
+    from owray.storm.choose import choose
     from owray.storm.live import error_stream
     from owray.storm.play import place_for_runs, play
     from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, render
@@ -86,7 +97,7 @@ def _play(request: StormRequest, lab: str | None, lend_ground: LendGround, *, as
 
     progress = Console(file=error_stream())
     try:
-        entries(manifests(request), request.size)  # what can be known to fail is said before a lab is brought up for it
+        choose(request)  # what can be known to fail is said before a lab is brought up for it
         place_for_runs(request)
         with lend_ground(lab, progress) as ground:
             played = play(request, ground, progress, command=("owray", *sys.argv[1:]))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owray.commands.calling import ActionsDir
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -16,13 +18,19 @@ def mount(app: typer.Typer) -> None:
     app.command("workloads")(workloads)
 
 
-def workloads(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def workloads(
+    actions_dir: ActionsDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
     """List the workloads, their actions, and the sizes of each."""
     import json
 
     from owray.openwhisk import catalogue
 
-    known = catalogue.workloads()
+    try:
+        known = catalogue.workloads(actions_dir)
+    except catalogue.ManifestError as problem:
+        raise typer.TyperException(str(problem)) from None
     if as_json:
         typer.echo(json.dumps([_as_data(workload) for workload in known.values()], indent=2))
     else:
