@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from owray.commands.targeting import ApiHost, AuthFile, Insecure, Lab
+from owray.commands.grouped import grouped
+from owray.commands.machine_output import JsonOption
+from owray.commands.targeting import Targeting
 
 if TYPE_CHECKING:
     from owray.openwhisk.choice import Asked, Choice
@@ -23,13 +25,8 @@ FindTarget = Callable[["Asked"], "Choice"]
 
 def mount(app: typer.Typer, find_target: FindTarget) -> None:
     @app.command("target", epilog="Exit codes: 0 it can be used, 1 it cannot, and the line says why.")
-    def target(
-        lab: Lab = None,
-        api_host: ApiHost = None,
-        auth_file: AuthFile = None,
-        insecure: Insecure = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
-    ) -> None:
+    @grouped
+    def target(targeting: Targeting, as_json: JsonOption = False) -> None:
         """Check the OpenWhisk that a storm would be played on: way there, version, limits, kinds, capacity.
 
         Nothing is deployed or called, and no limit is used up.
@@ -39,13 +36,12 @@ def mount(app: typer.Typer, find_target: FindTarget) -> None:
         import time
         from dataclasses import asdict
 
-        from owray.openwhisk.choice import Asked
         from owray.openwhisk.client import OpenWhiskError
         from owray.openwhisk.inspect import inspect
         from owray.openwhisk.target import TargetError
 
         try:
-            chosen = find_target(Asked(lab, api_host, auth_file, insecure))
+            chosen = find_target(targeting.asked())
             if not as_json:
                 typer.echo(chosen.line)
             seen = asyncio.run(inspect(chosen.target, time.monotonic_ns))

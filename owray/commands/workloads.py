@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from owray.commands.calling import ActionsDir
 from owray.commands.machine_output import JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ def mount(app: typer.Typer) -> None:
     app.command("workloads")(workloads)
 
 
-def workloads(as_json: JsonOption = False) -> None:
+def workloads(actions_dir: ActionsDir = None, as_json: JsonOption = False) -> None:
     """List the workloads, their actions, and the sizes of each."""
     from owray.openwhisk import catalogue
 
-    known = catalogue.workloads()
+    try:
+        known = catalogue.workloads(actions_dir)
+    except catalogue.ManifestError as problem:
+        raise typer.TyperException(str(problem)) from None
     if as_json:
         print_json(JSON_VERSION, {"workloads": [_as_data(workload) for workload in known.values()]})
     else:

@@ -21,6 +21,9 @@ import msgspec
 Parameters = Mapping[str, Any]
 
 
+_LISTED = "owray workloads lists them"
+
+
 class ManifestError(ValueError):
     """A manifest that cannot be used; the text says which and why."""
 
@@ -28,9 +31,9 @@ class ManifestError(ValueError):
 class UnknownNameError(LookupError):
     """A name that nothing has; the text suggests what may have been meant."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "owray workloads lists them") -> None:
-        near = difflib.get_close_matches(name, list(known), n=1)
-        suggestion = f" Did you mean {near[0]!r}?" if near else ""
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = _LISTED, most: int = 1) -> None:
+        near = [repr(one) for one in difflib.get_close_matches(name, list(known), n=most)]
+        suggestion = f" Did you mean {' or '.join(near)}?" if near else ""
         super().__init__(f"no {what} named {name!r}.{suggestion}  ({hint})")
 
 
@@ -150,9 +153,14 @@ def _manifest(name: str, file: _File, code: str) -> Manifest:
 
 
 def catalogue(actions_dir: Traversable | None = None) -> dict[str, Manifest]:
-    """All actions of a folder by name; those that come with owray when none is given."""
+    """All actions of a folder by name; those that come with owray when none is given. Raises ManifestError, also where there are none."""
     root = actions_dir or importlib.resources.files("actions")
-    folders = sorted((entry for entry in root.iterdir() if (entry / "manifest.toml").is_file()), key=lambda entry: entry.name)
+    try:
+        folders = sorted((entry for entry in root.iterdir() if (entry / "manifest.toml").is_file()), key=lambda entry: entry.name)
+    except OSError as error:
+        raise ManifestError(f"no actions in {root}: {error.strerror}") from error
+    if not folders:
+        raise ManifestError(f"no actions in {root}: an action is a folder in it, with a manifest.toml")
     return {folder.name: load(folder) for folder in folders}
 
 
@@ -160,7 +168,7 @@ def find(name: str, actions_dir: Traversable | None = None) -> Manifest:
     """The action of this name. Raises UnknownNameError."""
     known = catalogue(actions_dir)
     if name not in known:
-        raise UnknownNameError("action", name, known)
+        raise UnknownNameError("action", name, known, hint=f"{_listed(actions_dir)}; one that is there already is written /_/{name}")
     return known[name]
 
 
@@ -176,5 +184,9 @@ def workload(name: str, actions_dir: Traversable | None = None) -> Workload:
     """The workload of this name. Raises UnknownNameError."""
     known = workloads(actions_dir)
     if name not in known:
-        raise UnknownNameError("workload", name, known)
+        raise UnknownNameError("workload", name, known, hint=_listed(actions_dir))
     return known[name]
+
+
+def _listed(actions_dir: Traversable | None) -> str:
+    return _LISTED if actions_dir is None else f"owray workloads --actions-dir {actions_dir} lists them"

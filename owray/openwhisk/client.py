@@ -128,10 +128,14 @@ class OpenWhisk:
         """The namespace's own limits: calls a minute, calls at once, memory and time of an action."""
         return _object(await self._request("GET", self._path("limits")))
 
+    async def get(self, collection: str, entity: str = "", query: Mapping[str, str] | None = None) -> Any:
+        """An entity as it is stored, or a list of what a collection ("actions", "triggers") has, by its path within the namespace."""
+        return (await self._request("GET", self._path(collection, entity), query=query)).json()
+
     # --- actions ---
 
-    async def get_action(self, path: str, *, code: bool = False) -> dict[str, Any]:
-        return _object(await self._request("GET", self._path("actions", path), query={"code": _flag(code)}))
+    async def get_action(self, path: str, namespace: str = "", *, code: bool = False) -> dict[str, Any]:
+        return _object(await self._request("GET", self._path("actions", path, namespace), query={"code": _flag(code)}))
 
     async def put_action(self, path: str, action: Mapping[str, Any], *, overwrite: bool = False) -> dict[str, Any]:
         """Creates the action, or replaces it, which ends the use of all its warm containers. Returns it as it is stored."""
@@ -162,14 +166,20 @@ class OpenWhisk:
         raise self._refusal(answer)
 
     async def call(
-        self, path: str, parameters: Mapping[str, Any] | None = None, timeout_s: float = INVOCATION_TIMEOUT_S
+        self, path: str, parameters: Mapping[str, Any] | None = None, namespace: str = "", timeout_s: float = INVOCATION_TIMEOUT_S
     ) -> tuple[int, bytes]:
-        """A blocking call; status and body of the answer, a refusal or a failure of the action included.
+        """A blocking call; status and body of the answer, a refusal or a failure of the action included. Without a namespace it is the
+        target's own.
 
         Raises OpenWhiskError where there is no answer, and where the account, its right or the action is missing.
         """
         answer = await self._request(
-            "POST", self._path("actions", path), query={"blocking": "true"}, body=parameters or {}, timeout_s=timeout_s, allow=_ANY_STATUS
+            "POST",
+            self._path("actions", path, namespace),
+            query={"blocking": "true"},
+            body=parameters or {},
+            timeout_s=timeout_s,
+            allow=_ANY_STATUS,
         )
         if answer.status in _NO_CALL_AT_ALL:
             raise self._refusal(answer)
@@ -208,8 +218,8 @@ class OpenWhisk:
 
     # --- one request ---
 
-    def _path(self, collection: str, entity: str = "") -> str:
-        path = f"/api/v1/namespaces/{quote(self.target.namespace, safe='')}/{collection}"
+    def _path(self, collection: str, entity: str = "", namespace: str = "") -> str:
+        path = f"/api/v1/namespaces/{quote(namespace or self.target.namespace, safe='')}/{collection}"
         return f"{path}/{quote(entity)}" if entity else path
 
     async def _request(

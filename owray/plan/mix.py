@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,13 @@ from numpy.typing import NDArray
 Seqs = NDArray[np.int64]
 Choices = NDArray[np.int16]
 
+Kind = Literal["action", "web", "trigger"]
+Method = Literal["GET", "POST"]
+
+MOST_VARIANTS = (1 << 15) - 1
+"""Rows hold the choice in 16 bits."""
+
 _GOLDEN_GAMMA = 0x9E3779B97F4A7C15
-_MOST_CHOICES = (1 << 15) - 1  # rows hold the choice in 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,19 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What a right answer is, as JSON texts: the result it has to equal (an object: to contain), the JSON Schema it has to fit."""
+
+    expect: str | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a mix: an action at a size, how often it is chosen, and the parameters it may be called with.
 
-    `path` is what is invoked, relative to the namespace ("align" or "package/align"); `action` is the name that rows hold.
+    `path` is what is invoked, relative to the namespace ("align" or "package/align"); `action` is the name that rows hold. An empty
+    `namespace` is the target's own. Of a trigger `path` is the name; of a web action it is the URL from its path on, and `method` counts.
     """
 
     workload: str
@@ -46,13 +60,17 @@ class Entry:
     weight: float = 1.0
     variants: tuple[Variant, ...] = (Variant(),)
     stream: str = "main"
+    kind: Kind = "action"
+    namespace: str = ""
+    method: Method = "POST"
+    check: Check | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < math.inf:
             raise ValueError(f"the weight of {self.action!r} must be a number above zero, got {self.weight}")
-        if not 0 < len(self.variants) <= _MOST_CHOICES:
+        if not 0 < len(self.variants) <= MOST_VARIANTS:
             raise ValueError(
-                f"{self.action!r} needs 1 to {_MOST_CHOICES:,} sets of parameters to be called with, got {len(self.variants):,}"
+                f"{self.action!r} needs 1 to {MOST_VARIANTS:,} sets of parameters to be called with, got {len(self.variants):,}"
             )
 
 
@@ -62,8 +80,8 @@ class Mix:
     def __init__(self, entries: Sequence[Entry], seed: int) -> None:
         if not entries:
             raise ValueError("a mix needs at least one action")
-        if len(entries) > _MOST_CHOICES:
-            raise ValueError(f"a mix holds at most {_MOST_CHOICES:,} actions, got {len(entries):,}")
+        if len(entries) > MOST_VARIANTS:
+            raise ValueError(f"a mix holds at most {MOST_VARIANTS:,} actions, got {len(entries):,}")
         self.entries = tuple(entries)
         # The seed is hashed itself: added as it is, it would only shift the sequence, and seed 2 play seed 1 from the second call on.
         self._start = _hash(np.array([seed], dtype=np.int64), np.uint64(_GOLDEN_GAMMA))[0]

@@ -1,8 +1,7 @@
-"""Before the storm: what the platform says of itself, and the actions it lacks."""
+"""Before the storm: what the platform says of itself, the actions it lacks, and whether what is there already is there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,14 @@ from owray.openwhisk.catalogue import Manifest
 from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.deploy import Deployed, deploy_all, is_supported
 from owray.openwhisk.target import Target
+from owray.storm.choose import Chosen
+from owray.storm.own import find_own
 from owray.storm.request import BadRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the platform said (for the run's manifest), which actions are played, and which had to be left out."""
+    """What the platform said (for the run's manifest), which actions are played, which had to be left out, what else is to be known."""
 
     info: dict[str, Any]
     api: dict[str, Any]
@@ -23,6 +24,7 @@ class Prepared:
     played: tuple[Manifest, ...]
     deployed: tuple[Deployed, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def platform(self) -> dict[str, Any]:
         """The platform's own words, kept with the run."""
@@ -30,18 +32,22 @@ class Prepared:
         return {"info": self.info, "api": self.api, "limits": self.limits, "actions": actions}
 
 
-async def prepare(target: Target, manifests: Sequence[Manifest]) -> Prepared:
-    """Ask the platform for its limits and kinds, and deploy what is missing or old.
+async def prepare(target: Target, chosen: Chosen) -> Prepared:
+    """Ask the platform for its limits and kinds, deploy what is missing or old, and find what should be there.
 
-    Raises OpenWhiskError; BadRequest where the platform can run none of the actions.
+    Raises OpenWhiskError; BadRequest where the platform can run none of the actions; UnknownNameError where it does not have the one that
+    is the user's own.
     """
     async with OpenWhisk(target) as client:
         info = await client.info()
         api = await client.api()
         limits = await client.limits()
-        played = tuple(manifest for manifest in manifests if is_supported(manifest, info))
-        left_out = tuple(f"{manifest.name} ({manifest.kind})" for manifest in manifests if manifest not in played)
+        if chosen.own is not None:
+            found, notes = await find_own(chosen.own, target)
+            return Prepared(info, api, limits, (), (found,) if found else (), (), notes)
+        played = tuple(manifest for manifest in chosen.manifests if is_supported(manifest, info))
+        left_out = tuple(f"{manifest.name} ({manifest.kind})" for manifest in chosen.manifests if manifest not in played)
         if not played:
             raise BadRequest(f"{target.api_host} has no runtime for {', '.join(left_out)}.  (owray workloads lists others)")
         deployed = await deploy_all(client, played)
-    return Prepared(info, api, limits, played, deployed, left_out)
+    return Prepared(info, api, limits, played, deployed, left_out, chosen.notes())

@@ -1,6 +1,6 @@
 """Playing a storm: the one way through, from the wish to a judged run.
 
-choose      names to manifests                                              owray.storm.choose
+choose      names to actions, with their parameters and checks              owray.storm.choose
 prepare     the platform's own words; deploy what is missing                owray.storm.deploying
 preflight   a few calls: does the storm fit? Containers warmed              owray.storm.preflight
 record      a run folder with the recipe, before the first call             owray.record.run
@@ -34,7 +34,7 @@ from owray.fleet.spec import FleetReport, StormSpec
 from owray.plan.recipe import Plan
 from owray.record.recover import this_process
 from owray.record.run import RunFolder, runs_folder
-from owray.storm import choose
+from owray.storm.choose import choose
 from owray.storm.deploying import Prepared, prepare
 from owray.storm.ground import Ground
 from owray.storm.judging import Judged, judge
@@ -66,12 +66,13 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     Raises UnknownNameError, BadRequest, OpenWhiskError, NoCluster, StartFailed and KeyboardInterrupt before load, and leaves no run;
     after that every ending is a `Played`, but that of a coordinator which died: FleetLost.
     """
-    chosen = choose.manifests(request)
-    choose.entries(chosen, request.size)  # a size that no action has is said before anything is touched
+    chosen = choose(request)  # a size that no action has is said before anything is touched
     prepared = asyncio.run(prepare(ground.target, chosen))
     for name in prepared.left_out:
         console.print(f"[yellow]left out:[/] {name}: the platform has no such runtime", highlight=False)
-    recipe = request.recipe(choose.entries(prepared.played, request.size))
+    for note in prepared.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    recipe = request.recipe(chosen.entries(prepared.played))
     checked = asyncio.run(before_the_storm(request, recipe, ground.target, prepared, console))
     with connected(ground.cluster), _noted() as signals:
         folder = RunFolder.create(
@@ -183,6 +184,8 @@ def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, 
             "max_in_flight": request.max_in_flight,
             "workload": request.workload,
             "action": request.action,
+            "web": request.call.web,
+            "trigger": request.call.trigger,
             "size": request.size,
             "objectives": [str(objective) for objective in request.objectives],
         },

@@ -74,7 +74,8 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
 
 async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, capacity: Capacity, console: Console) -> dict[str, Any]:
     called = [Called(entry, []) for entry in recipe.entries]
-    fit = [each for each in called if capacity.payload_bytes is None or _payload_bytes(each.entry) <= capacity.payload_bytes]
+    actions = [each for each in called if each.entry.kind == "action"]  # a trigger, or a web action's URL, may do what nobody can undo
+    fit = [each for each in actions if capacity.payload_bytes is None or _payload_bytes(each.entry) <= capacity.payload_bytes]
     await _call_all(client, fit, _calls_an_action(capacity, len(called)), console)
     shares = sum(entry.weight for entry in recipe.entries)
     measured = [_measured(each, each.entry.weight / shares) for each in called]
@@ -138,7 +139,7 @@ async def _call(client: OpenWhisk, called: Called, calls: int) -> None:
 
 async def _ask_for_limits(client: OpenWhisk, called: Called) -> None:
     try:
-        action = await client.get_action(called.entry.path)
+        action = await client.get_action(called.entry.path, called.entry.namespace)
     except OpenWhiskError:  # what may be called may not always be read
         return
     limits = action.get("limits")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
 from owray.plan.mix import Entry
 from owray.record.layout import NO_ID, NULL_32, Outcome
-from owray.wire.outcome import Reading, read
+from owray.wire.outcome import Reading
+from owray.wire.requests import reader_of
 
 LOG_WITHIN_S = 2.0
 """A record is stored some time after its call was answered, and its logs with it."""
@@ -54,9 +55,9 @@ async def probe(client: OpenWhisk, entry: Entry, number: int = 0) -> Probe:
     """Call an action once; `number` chooses among its parameters. Raises OpenWhiskError where it cannot be called at all."""
     variant = entry.variants[number % len(entry.variants)]
     began_s = time.monotonic()
-    status, body = await client.call(entry.path, variant.parameters)
+    status, body = await client.call(entry.path, variant.parameters, entry.namespace)
     elapsed_ms = (time.monotonic() - began_s) * 1000
-    reading = read(status, body, lambda name: None, variant.expected)
+    reading = reader_of(entry)(status, body, lambda name: None, variant.expected)
     return Probe(reading, elapsed_ms, "" if reading.outcome is Outcome.OK else _own_words(body) or reading.error or f"status {status}")
 
 

@@ -125,6 +125,8 @@ def _details(summary: Summary, manifest: Manifest, fleet: FleetReport) -> Iterat
     parts = summary.breakdown
     if parts is not None:
         shares = [(name.removesuffix("_us"), value / 1000) for name, value in asdict(parts).items()]
+        if not summary.started:  # no reply was an activation record: nothing is known of what the platform did meanwhile
+            shares = [("service" if name == "overhead" else name, value) for name, value in shares]
         told = ", ".join(f"{name} {value:.2f}" for name, value in shares if abs(value) >= 0.005)
         yield f"time went  {told}  (ms, mean of ok calls)"
     if summary.held.count:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from owray.judge.objectives import Objective
-from owray.plan.mix import Entry
+from owray.plan.mix import Entry, Method
 from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
 
 DEFAULT_RPS = 10.0
@@ -37,8 +37,35 @@ def seconds(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What is called if it is neither workload nor action, where those two are found, what the calls carry, how answers are checked."""
+
+    web: str | None = None
+    method: Method | None = None
+    trigger: str | None = None
+    actions_dir: Path | None = None
+    param: tuple[str, ...] = ()
+    params: Path | None = None
+    expect: str | None = None
+    expect_schema: Path | None = None
+
+    def checks(self, workload: str | None, action: str | None, size: str | None) -> Iterator[tuple[bool, str]]:
+        """What would be wrong, and what to say then."""
+        named = [name for name in (workload, action, self.web, self.trigger) if name is not None]
+        one = "name what is to be called: one of --workload, --action, --web, --trigger.  (owray workloads lists what owray brings)"
+        yield len(named) != 1, one
+        own = workload is None and (action is None or "/" in action)
+        yield own and size is not None, "--size is one of a catalogue's action; what is there already is called with --param or --params"
+        yield own and self.actions_dir is not None, "--actions-dir is where a --workload or an --action without a / is looked for"
+        yield self.method is not None and self.web is None, "--method is for --web; all else is a POST"
+        checked = self.expect is not None or self.expect_schema is not None
+        yield checked and self.trigger is not None, "a trigger has no result that --expect or --expect-schema could look at"
+
+
+@dataclass(frozen=True, slots=True)
 class StormRequest:
-    """A storm as asked for. Of `workload` and `action` exactly one is given; of `calls` and `duration_s` the first ends the storm."""
+    """A storm as asked for. Of `workload`, `action` and what `call` may name exactly one is given; of `calls` and `duration_s` the first
+    ends the storm."""
 
     rps: float = DEFAULT_RPS
     duration_s: float | None = None
@@ -57,6 +84,7 @@ class StormRequest:
     force: bool = False
     prewarm: int = 0
     objectives: tuple[Objective, ...] = ()
+    call: CallRequest = CallRequest()
 
     def __post_init__(self) -> None:
         for wrong, text in self._checks():
@@ -65,8 +93,7 @@ class StormRequest:
 
     def _checks(self) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then; each may rely on those before it."""
-        both_or_neither = (self.workload is None) == (self.action is None)
-        yield both_or_neither, "name what is to be called: either --workload or --action.  (owray workloads lists both)"
+        yield from self.call.checks(self.workload, self.action, self.size)
         yield not 0 < self.rps <= MOST_RPS, f"--rps is to be above zero and at most {MOST_RPS:,.0f}, not {self.rps:g}"
         yield self.calls is not None and self.calls < 1, f"--calls is to be at least 1, not {self.calls}"
         yield self.duration_s is not None and not self.duration_s > 0, f"--duration is to be above zero, not {self.duration_s} s"
@@ -74,6 +101,8 @@ class StormRequest:
         yield not 1 <= self.invokers <= 256, f"--invokers is to be between 1 and 256, not {self.invokers}"
         yield not 0 <= self.seed < 1 << 63, f"--seed lies between 0 and 2^63 - 1, not {self.seed}"
         yield not 0 <= self.prewarm <= MOST_PREWARMED, f"--prewarm is to be between 0 and {MOST_PREWARMED:,}, not {self.prewarm}"
+        called = self.call.web or self.call.trigger
+        yield bool(self.prewarm and called), "--prewarm is for actions: a web action or a trigger would be called for nothing"
         cap = self.max_in_flight
         too_small = cap is not None and cap < self.invokers
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"

@@ -22,7 +22,7 @@ from owray.record.layout import NULL_8, NULL_16, NULL_32, NULL_64, Outcome
 from owray.wire.alarm import Alarm
 from owray.wire.call import Call
 from owray.wire.counters import Counters, bucket_of
-from owray.wire.outcome import Reading, error_template, read
+from owray.wire.outcome import Reading, error_template
 from owray.wire.requests import Prepared
 
 BATCH_CALLS = 64
@@ -209,7 +209,8 @@ class Invoker:
     def answered(self, call: Call, connection: Connection, status: int, body: bytes) -> None:
         """A whole reply."""
         now_us = self.now_us()
-        reading = read(status, body, connection.header, call.request.expected)
+        request = call.request
+        reading = request.read(status, body, connection.header, request.expected)
         first_us = (connection.first_byte_ns - self._t0_ns) // 1000
         self._finish(call, now_us, reading, status, first_us, connection.received)
         self._pool.give_back(connection)

@@ -28,7 +28,7 @@ import msgspec
 
 from owray.record.layout import NO_ID, NULL_8, NULL_32, NULL_64, Outcome
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises of a body that is no JSON, not the JSON looked for, or nested beyond Python's recursion limit."""
 
 _CONTAINER_LENGTH = 16
@@ -37,10 +37,11 @@ _Int32 = Annotated[int, msgspec.Meta(gt=NULL_32, lt=1 << 31)]
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 
 Header = Callable[[bytes], bytes | None]
+"""Finds a header of a reply by lower-case name."""
 
 _NUMBER = re.compile(r"\d+")
 _ERROR_LENGTH = 200
-_REJECTIONS = frozenset({400, 401, 403, 404, 409, 413, 415})
+REJECTIONS = frozenset({400, 401, 403, 404, 409, 413, 415})
 _RATE_PREFIX = "Too many requests in the last minute"
 _CONCURRENCY_PREFIX = "Too many concurrent requests in flight"
 
@@ -114,22 +115,26 @@ class Reading(NamedTuple):
     checked: int = NULL_8
 
 
+Read = Callable[[int, bytes, Header, str | None], Reading]
+"""Reads a reply: of an action (`read`), a web action, a trigger, or one of these and checks the result."""
+
+
 def read(status: int, body: bytes, header: Header, expected: str | None) -> Reading:
-    """Read one reply. `header` finds a header of it by lower-case name; `expected` is a right answer's checksum, None if not known."""
+    """Read one reply. `expected` is a right answer's checksum, None if not known."""
     if status in {200, 500, 502}:
         try:
             record = _decode_record(body)
-        except _UNREADABLE:  # also where it is JSON, but no record
-            return _without_record(status, body, _header_id(header), expected)
+        except UNREADABLE:  # also where it is JSON, but no record
+            return _without_record(status, body, header_id(header), expected)
         return _of_record(record, expected)
     if status == 202:
         return _accepted(body, header)
     if status == 429:
-        return _throttled(body)
-    if status in _REJECTIONS:
-        return Reading(Outcome.REJECTED, error_template(_error_text(body)))
+        return throttled(body)
+    if status in REJECTIONS:
+        return Reading(Outcome.REJECTED, error_template(error_text(body)))
     if status in {503, 504}:
-        return Reading(Outcome.UNAVAILABLE, error_template(_error_text(body)))
+        return Reading(Outcome.UNAVAILABLE, error_template(error_text(body)))
     return Reading(Outcome.PROTOCOL_ERROR, f"unexpected status {status}")
 
 
@@ -158,7 +163,7 @@ def _of_record(record: _Record, expected: str | None) -> Reading:
 def _report(result: bytes | msgspec.Raw) -> _Report:
     try:
         return _decode_report(result)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _Report()
 
 
@@ -200,8 +205,16 @@ def _what_is_wrong(report: _Report) -> str:
     return "no checksum" if report.checksum is None else "the checksum differs from the expected one"
 
 
+def result_of(body: bytes) -> bytes | msgspec.Raw:
+    """The result within a reply that was ok: the record's, or the whole body where there is no record."""
+    try:
+        return _decode_record(body).response.result
+    except UNREADABLE:
+        return body
+
+
 def _failure(response: _Response) -> tuple[Outcome, str]:
-    text = _error_text(bytes(response.result))
+    text = error_text(bytes(response.result))
     template = error_template(text)
     if response.status == "application error":
         return Outcome.APPLICATION_ERROR, template
@@ -220,18 +233,19 @@ def _without_record(status: int, body: bytes, activation_id: bytes, expected: st
         return Reading(Outcome.PROTOCOL_ERROR, "a 200 whose body is neither object nor array", activation_id)
     is_json = body[:1] == b"{"
     outcome = Outcome.PLATFORM_ERROR if status == 500 or is_json else Outcome.UNAVAILABLE
-    return Reading(outcome, error_template(_error_text(body)), activation_id)
+    return Reading(outcome, error_template(error_text(body)), activation_id)
 
 
 def _accepted(body: bytes, header: Header) -> Reading:
     try:
         return Reading(Outcome.ACCEPTED, activation_id=_id(_decode_accepted(body).activation_id))
-    except _UNREADABLE:
-        return Reading(Outcome.ACCEPTED, activation_id=_header_id(header))
+    except UNREADABLE:
+        return Reading(Outcome.ACCEPTED, activation_id=header_id(header))
 
 
-def _throttled(body: bytes) -> Reading:
-    text = _error_text(body)
+def throttled(body: bytes) -> Reading:
+    """A 429, by its text."""
+    text = error_text(body)
     if text.startswith(_RATE_PREFIX):
         outcome = Outcome.THROTTLED_RATE
     elif text.startswith(_CONCURRENCY_PREFIX):
@@ -241,16 +255,17 @@ def _throttled(body: bytes) -> Reading:
     return Reading(outcome, error_template(text))
 
 
-def _error_text(body: bytes) -> str:
+def error_text(body: bytes) -> str:
     """The `error` of a JSON body, whatever its type; else the body itself."""
     try:
         error = _decode_refusal(body).error
-    except _UNREADABLE:
+    except UNREADABLE:
         return body[: 2 * _ERROR_LENGTH].decode("utf-8", "replace")
     return error if isinstance(error, str) else msgspec.json.encode(error).decode()
 
 
-def _header_id(header: Header) -> bytes:
+def header_id(header: Header) -> bytes:
+    """The activation id that stands in a reply's header."""
     value = header(b"x-openwhisk-activation-id")
     return NO_ID if value is None else _id(value.decode("latin-1"))
 

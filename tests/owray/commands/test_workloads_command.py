@@ -6,6 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import cli
 from owray.commands.workloads import mount
 from owray.openwhisk.catalogue import catalogue
 
@@ -44,3 +45,19 @@ def test_as_json_it_says_the_same_and_how_many_seeds_are_checked(printed):
     assert align["sizes"]["small"] == {"genome_bases": 20_000, "reads": 50}
     assert align["memory_mb"] == 256
     assert align["checked_seeds"]["small"] == [1, 2, 3, 4, 5, 6, 7, 8, 42]
+
+
+def test_a_folder_of_ones_own_is_listed_instead(printed, tmp_path):
+    (tmp_path / "legs").mkdir()
+    (tmp_path / "legs" / "legs.py").write_text("")
+    (tmp_path / "legs" / "manifest.toml").write_text(
+        'workload = "zoo"\ndescription = "counts legs"\nkind = "python:default"\nsource = "legs.py"\nweight = 1\ndefault_size = "small"\n'
+        "[limits]\nmemory_mb = 128\ntimeout_ms = 1000\nlogs_mb = 0\n[sizes]\nsmall = { legs = 2 }\n"
+    )
+    (zoo,) = json.loads(printed("--actions-dir", str(tmp_path), "--json"))
+    assert (zoo["workload"], zoo["actions"][0]["action"], zoo["actions"][0]["sizes"]) == ("zoo", "legs", {"small": {"legs": 2}})
+
+
+def test_a_folder_without_actions_is_said_so(capsys, tmp_path):
+    assert cli.main(["workloads", "--actions-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"owray: no actions in {tmp_path}: an action is a folder in it, with a manifest.toml\n"

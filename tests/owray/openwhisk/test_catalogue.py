@@ -67,7 +67,9 @@ def test_an_action_of_a_single_size_has_that_one_for_all():
 def test_a_mistyped_action_is_recognised():
     with pytest.raises(UnknownNameError) as caught:
         find("algin")
-    assert str(caught.value) == "no action named 'algin'. Did you mean 'align'?  (owray workloads lists them)"
+    assert str(caught.value) == (
+        "no action named 'algin'. Did you mean 'align'?  (owray workloads lists them; one that is there already is written /_/algin)"
+    )
 
 
 def test_a_name_like_no_other_gets_no_suggestion():
@@ -97,6 +99,25 @@ def test_a_workload_is_all_actions_that_name_it():
 def test_a_manifest_that_cannot_be_used_says_why(zoo, manifest, cause):
     with pytest.raises(ManifestError, match=cause):
         catalogue(zoo(manifest))
+
+
+def test_a_mistyped_name_of_an_own_folder_points_to_that_folder(zoo):
+    folder = zoo(MANIFEST)
+    with pytest.raises(UnknownNameError) as caught:
+        find("lega", folder)
+    assert f"Did you mean 'legs'?  (owray workloads --actions-dir {folder} lists them;" in str(caught.value)
+    with pytest.raises(UnknownNameError, match=f"no workload named 'micro'.  \\(owray workloads --actions-dir {folder} lists them\\)"):
+        workload("micro", folder)
+
+
+def test_a_folder_that_has_no_actions_is_said_so(tmp_path):
+    with pytest.raises(ManifestError, match="an action is a folder in it"):
+        catalogue(tmp_path)
+    with pytest.raises(ManifestError, match="No such file or directory"):
+        catalogue(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ManifestError, match="Not a directory"):
+        catalogue(tmp_path / "file")
 
 
 def test_folders_without_a_manifest_are_no_actions(zoo):

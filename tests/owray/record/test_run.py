@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.runs import START, T0, finished_run, new_run, recipe
 
+from owray.plan.mix import Check, Entry, Variant
 from owray.record.run import ManifestError, RunFolder, RunNotFound, find_run, list_runs, new_run_id, request_id, runs_folder
 
 moments = st.integers(1_577_836_800_000_000, 4_070_908_800_000_000).map(lambda us: datetime.fromtimestamp(us / 1e6, UTC))
@@ -39,6 +40,25 @@ def test_the_manifest_comes_back_as_it_was_saved(tmp_path):
     assert folder.load() == saved
     assert saved.recipe.seed == 9
     assert saved.t0_us == round(T0.timestamp() * 1e6)
+
+
+def test_a_plan_of_what_was_there_already_comes_back_with_its_parameters_and_its_check(tmp_path):
+    web = Entry("own", "/guest/x", "", "/api/v1/web/guest/default/x", kind="web", method="GET", check=Check(expect="null"))
+    variants = (Variant({"n": [1, None, {"a": 1.5}]}), Variant({"n": "\u00e4"}))
+    action = Entry("own", "/their/x", "", "x", namespace="their", variants=variants, check=Check(schema='{"type": "object"}'))
+    folder = new_run(tmp_path, recipe(entries=(web, action)))
+    assert folder.load().recipe.entries == (web, action)
+
+
+def test_a_run_from_before_there_were_own_actions_can_be_read(tmp_path):
+    folder = new_run(tmp_path)
+    path = folder.path / "run.json"
+    data = json.loads(path.read_text())
+    for entry in data["recipe"]["entries"]:
+        for name in ("kind", "namespace", "method", "check"):
+            del entry[name]
+    path.write_text(json.dumps(data))
+    assert folder.load().recipe == recipe()
 
 
 def test_the_manifest_on_disk_is_plain_json_with_its_version(tmp_path):

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owray.plan.mix import Entry, Variant
+from owray.plan.mix import Check, Entry, Variant
+from owray.wire.outcome import read
 from owray.wire.requests import prepare
+from owray.wire.web_outcome import read_trigger, read_web
 
 
 class Parsed:
@@ -74,3 +76,52 @@ def test_an_action_named_like_a_request_id_does_not_lose_its_name():
     parsed = Parsed(prepared(Entry("g", "run-0", "s", "run-0", variants=(Variant({"text": "run-0"}),)), run="run")[0].of(12))
     assert parsed.url == b"/api/v1/namespaces/_/actions/run-0?blocking=true"
     assert (parsed.headers["x-request-id"], parsed.body) == ("run-12", b'{"text":"run-0"}')
+
+
+def test_an_action_of_another_namespace_is_called_there():
+    parsed = Parsed(prepared(Entry("own", "/their/p/x", "", "p/x", namespace="their"))[0].of(3))
+    assert parsed.url == b"/api/v1/namespaces/their/actions/p/x?blocking=true"
+
+
+def test_a_trigger_is_fired_with_its_parameters():
+    request = prepared(Entry("own", "/_/tick", "", "tick", kind="trigger", variants=(Variant({"a": 1}),)))[0]
+    parsed = Parsed(request.of(7))
+    assert (parsed.method, parsed.url, parsed.body) == (b"POST", b"/api/v1/namespaces/_/triggers/tick", b'{"a":1}')
+    assert "authorization" in parsed.headers
+    assert request.read is read_trigger
+
+
+WEB = "/api/v1/web/guest/default/page.html?lang=en"
+
+
+def test_a_web_action_is_called_as_anybody_calls_it():
+    request = prepared(Entry("own", "/guest/page", "", WEB, kind="web", variants=(Variant({"a": "b c"}),)))[0]
+    parsed = Parsed(request.of(7))
+    assert (parsed.method, parsed.url, parsed.body) == (b"POST", WEB.encode(), b'{"a":"b c"}')
+    assert parsed.headers["content-type"] == "application/json"
+    assert "authorization" not in parsed.headers
+    assert parsed.headers["x-request-id"].endswith("-7")
+    assert request.read is read_web
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "url"),
+    [
+        (WEB, {}, WEB),
+        (WEB, {"a": "b c&d", "n": [1, 2]}, WEB + "&a=b%20c%26d&n=%5B1%2C2%5D"),
+        ("/api/v1/web/guest/default/page", {"\u00e4": True}, "/api/v1/web/guest/default/page?%C3%A4=true"),
+    ],
+)
+def test_parameters_of_a_get_are_in_its_query(path, parameters, url):
+    entry = Entry("own", "/guest/page", "", path, kind="web", method="GET", variants=(Variant(parameters),))
+    parsed = Parsed(prepared(entry)[0].of(7))
+    assert (parsed.method, parsed.url.decode(), parsed.body) == (b"GET", url, b"")
+    assert "content-type" not in parsed.headers
+
+
+def test_a_check_is_compiled_once_for_all_variants_and_costs_other_actions_nothing():
+    variants = tuple(Variant({"n": number}) for number in range(3))
+    checked = prepared(Entry("own", "/_/x", "", "x", variants=variants, check=Check(expect="{}")))
+    assert len({request.read for request in checked}) == 1
+    assert checked[0].read is not read
+    assert prepared(Entry("own", "/_/x", "", "x"))[0].read is read

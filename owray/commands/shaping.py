@@ -1,0 +1,32 @@
+"""Options that say how many calls a storm has and when they are due, and what may stand in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """When calls are due, and how they are played."""
+
+    rps: Annotated[float, typer.Option(help="Calls a second.")] = 10.0
+    duration: Annotated[str, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = ""
+    calls: Annotated[int | None, typer.Option(help="End after this many calls.")] = None
+    arrivals: Annotated[Literal["constant", "poisson"], typer.Option(help="How calls are spaced.")] = "constant"
+    seed: Annotated[int, typer.Option(help="The same seed plans the same calls, on any number of invokers.")] = 1
+    warmup: Annotated[str, typer.Option(help="Calls due before this are flagged, and left out of the summary.")] = "0s"
+    timeout: Annotated[str, typer.Option(help="Give up on a call after this. OpenWhisk may rightly answer after 75 s.")] = "90s"
+    max_in_flight: Annotated[int | None, typer.Option(help="At most so many calls under way; others are held, and rows say so.")] = None
+    invokers: Annotated[int, typer.Option(help="Processes that share the plan.")] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Precautions:
+    """What is done before the first call of the plan."""
+
+    preflight: Annotated[bool, typer.Option(help="A few calls beforehand, and whether the storm fits the platform.")] = True
+    force: Annotated[bool, typer.Option("--force", help="Play what the preflight would refuse.")] = False
+    prewarm: Annotated[int, typer.Option(help="Have so many containers of each action warm when the storm begins.")] = 0
