@@ -78,6 +78,8 @@ def _recover(run: RunFolder, manifest: Manifest) -> Verdict:
     seal(run, recovery, verdict.to_json(), datetime.now(UTC))
     left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
     typer.echo(f"run {run.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}")
+    for place in recovery.set_aside:
+        typer.echo(f"  set aside {place}: it cannot be read; its calls count as lost", err=True)
     typer.echo(f"  planned {recovery.planned:>12,}")
     typer.echo(f"  found   {recovery.found:>12,}   calls that had their row")
     typer.echo(f"  lost    {recovery.lost:>12,}   attempted, end unknown")

@@ -58,7 +58,11 @@ _pack = ROW.pack
 
 
 class JournalError(ValueError):
-    """A journal of another version of owray."""
+    """A file that cannot be read as a journal."""
+
+
+class OtherVersion(JournalError):
+    """A journal that another version of owray wrote, and can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,14 +295,16 @@ class Block:
 class Journal:
     """A journal opened for reading, closed or not, whole or torn.
 
-    `header` is None where the file was cut inside it: then there are no blocks. Raises JournalError for another version's journal.
+    `header` is None where the file was cut inside it: then there are no blocks. Raises JournalError where the header is damaged, and
+    OtherVersion.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with path.open("rb") as file:
             line = file.readline()
-        self.header = _read_header(path, line) if line.endswith(b"\n") else None
+        is_cut = not line.endswith(b"\n") and _MAGIC not in line
+        self.header = None if is_cut else _read_header(path, line)
         self._start = len(line) if self.header else 0
         self.left_over_bytes = 0
         """What belongs to no whole block, at the end or between two; known once `blocks` has come to its end."""
@@ -328,8 +334,9 @@ def _read_header(path: Path, line: bytes) -> Header:
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise JournalError(f"{path} is no journal of owray ({problem})") from problem
     if (version, row) != (JOURNAL_VERSION, ROW.format):
-        raise JournalError(
-            f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})"
+        raise OtherVersion(
+            f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})."
+            "  (recover the run with that version)"
         )
     return header
 
