@@ -122,7 +122,7 @@ def mark_is_held(path: Path) -> bool:
 class Recorder:
     """Takes the rows of one invoker.
 
-    `add`, `text`, `error`, `once` and `mark` touch memory only. The disk is touched by `tick` and `close` alone, which raise OSError
+    `add`, `container`, `error`, `once` and `mark` touch memory only. The disk is touched by `tick` and `close` alone, which raise OSError
     when it refuses (full, say): then the half-written block is cut off, what was whole stays readable, and the rows stay in memory for
     the next tick. Codes are good for rows that are added before the next tick.
     """
@@ -140,6 +140,7 @@ class Recorder:
         self._texts = 0
         self._new_texts: list[str] = []
         self._errors: set[str] = set()
+        self._containers: set[str] = set()
         self._file: _File | None = None
         self._journals = 0
         self._written_ns = clock_ns()
@@ -149,20 +150,21 @@ class Recorder:
         # Cheaper than packing into a buffer: `pack_into(buffer, offset, *values)` has to copy the values into a longer tuple first.
         self._rows.append(_pack(*values))
 
-    def text(self, text: str) -> int:
-        """The code of a text that comes again and again: a container."""
-        code = self._codes.get(text)
+    def container(self, fingerprint: str) -> int:
+        """The code of a container."""
+        code = self._codes.get(fingerprint)
         if code is None:
-            code = self._codes[text] = self.once(text)
+            code = self._codes[fingerprint] = self.once(fingerprint)
+            self._containers.add(fingerprint)
         return code
 
     def error(self, template: str) -> int:
         """The code of an error's template, or of OTHER_ERROR where there have been too many distinct ones."""
         if template not in self._errors:
             if len(self._errors) >= MOST_ERRORS:
-                return self.text(OTHER_ERROR)
+                return self._text(OTHER_ERROR)
             self._errors.add(template)
-        return self.text(template)
+        return self._text(template)
 
     def once(self, text: str) -> int:
         """The code of a text that will hardly come again: an extra."""
@@ -176,6 +178,11 @@ class Recorder:
         if seq > self._highest:
             self._highest = seq
             self._mark.set(seq)
+
+    @property
+    def containers(self) -> int:
+        """How many distinct containers have been named."""
+        return len(self._containers)
 
     @property
     def rows(self) -> int:
@@ -203,6 +210,13 @@ class Recorder:
             if self._file is not None:
                 self._file.close()
             self._mark.close()
+
+    def _text(self, text: str) -> int:
+        """The code of a text that comes again and again."""
+        code = self._codes.get(text)
+        if code is None:
+            code = self._codes[text] = self.once(text)
+        return code
 
     def _write(self, now_ns: int) -> None:
         file = self._file

@@ -124,7 +124,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs: Path, now: datetime, recipe: Recipe, **values: Any) -> RunFolder:
-        """A new run that starts now, with its first manifest; `values` are further fields of it. Raises OSError, and then leaves nothing."""
+        """A new run that starts now, with its first manifest; `values` are more of it. Raises OSError, and then leaves nothing."""
         runs.mkdir(parents=True, exist_ok=True)
         while True:
             run = new_run_id(now)
