@@ -55,7 +55,13 @@ class Panel:
         elapsed_s = min(self.progress.elapsed_us / 1e6, self.length_s)
         left = f"{elapsed_s:.0f} of {self.length_s:.0f} s, {self.length_s - elapsed_s:.0f} s left"
         words = left if self.progress.phase == "playing" else self.progress.phase
-        bar = ProgressBar(total=self.length_s, completed=elapsed_s, width=max(width - _INDENT - _TIME_COLUMNS, _LEAST_BAR_COLUMNS))
+        bar = ProgressBar(
+            total=self.length_s,
+            completed=elapsed_s,
+            width=max(width - _INDENT - _TIME_COLUMNS, _LEAST_BAR_COLUMNS),
+            complete_style="cyan",
+            finished_style="cyan",
+        )
         grid = Table.grid(padding=(0, 0, 0, _INDENT), pad_edge=True)
         grid.add_column()
         grid.add_column(no_wrap=True)
