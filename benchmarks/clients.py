@@ -79,7 +79,7 @@ class Ledger:
             reading.wait_ms,
             reading.init_ms,
             reading.duration_ms,
-            NULL_32 if reading.container is None else rows.text(reading.container),
+            NULL_32 if reading.container is None else rows.container(reading.container),
             reading.container_calls,
             reading.gen_us,
             reading.compute_us,

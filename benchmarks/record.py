@@ -146,7 +146,7 @@ class Bench:
         """A closed journal of all rows, and the CPU nanoseconds it took."""
         folder = self._folder / f"journal-{next(self._numbers)}"
         recorder = Recorder(folder, Header("benchmark", 0, 1, "local"), time.monotonic_ns)
-        code = [recorder.text(name) for name in self._containers]
+        code = [recorder.container(name) for name in self._containers]
         before_ns = time.process_time_ns()
         for index, values in enumerate(self._rows):
             recorder.mark(index)

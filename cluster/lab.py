@@ -26,7 +26,7 @@ from typing import Any, Literal
 from cluster import local, processes, ray
 from cluster.cores import Cores
 from cluster.local import LocalOptions, Say
-from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, lab_names, locked, read_state
+from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, lab_names, lock_names, locked, read_state
 
 __all__ = ["Lab", "LabStatus", "Leftovers", "LocalOptions", "PartStatus", "abandoned_labs", "down", "find", "lend", "status", "up_local"]
 
@@ -213,7 +213,8 @@ def down(home: Path, name: str, say: Say) -> Leftovers:
 
 def abandoned_labs(home: Path) -> list[str]:
     """Names of borrowed labs whose borrower is gone without having removed them (kill -9), however far they had come."""
-    return [name for name in lab_names(home) if name.startswith(_BORROWED) and _is_abandoned(LabFolder(home, name))]
+    names = sorted({*lab_names(home), *lock_names(home)})
+    return [name for name in names if name.startswith(_BORROWED) and _is_abandoned(LabFolder(home, name))]
 
 
 def _is_abandoned(folder: LabFolder) -> bool:

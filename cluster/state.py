@@ -207,6 +207,11 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
+def lock_names(home: Path) -> list[str]:
+    """Names of all labs that have a lock file, sorted: also of those that never came so far as to have a folder."""
+    return sorted(path.stem for path in (home / "labs").glob("*.lock") if _NAME.fullmatch(path.stem))
+
+
 def lab_names(home: Path) -> list[str]:
     """Names of all labs that have a folder, sorted."""
     try:

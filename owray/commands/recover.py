@@ -116,6 +116,8 @@ def _lines(report: Report) -> Iterator[str]:
     else:
         left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
         yield f"run {report.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}"
+        for place in recovery.set_aside:
+            yield f"  set aside {place}: it cannot be read; its calls count as lost"
         yield f"  planned {recovery.planned:>12,}"
         yield f"  found   {recovery.found:>12,}   calls that had their row"
         yield f"  lost    {recovery.lost:>12,}   attempted, end unknown"

@@ -9,6 +9,7 @@
 
 It is a detached, named actor: a storm goes on when the terminal that asked for it goes away. Invokers are never restarted (a restarted
 one would play a different schedule); when one is lost the others are stopped, since a ruler that changes its size measures nothing.
+One that does not answer any more when nothing can be under way (`owray.fleet.patience`) is killed, and counts as lost.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from owray.fleet.cluster import StartFailed
+from owray.fleet.patience import Patience
 from owray.fleet.player import Player
 from owray.fleet.scribe import Scribe
 from owray.fleet.spec import FleetReport, Phase, PlayerReport, Progress, Ready, StormSpec
@@ -41,6 +43,9 @@ LOOK_EVERY_S = 0.5
 
 UNHEEDED_S = 30.0
 """Nobody has asked for so long: the driver is gone, and when the storm is over there is nobody to end its coordinator but itself."""
+
+SEALED_WITHIN_S = 30.0
+"""For a scribe to convert what is left: a journal of a million rows takes about a second."""
 
 NODE = "0"
 """What the one node is called in folders and rows."""
@@ -60,6 +65,8 @@ class Coordinator:
         self._heeded_ns = time.monotonic_ns()
         self._counters: list[Counters] = [Counters() for _ in range(spec.invokers)]
         self._reports: dict[int, PlayerReport] = {}
+        self._answered_ns = [0] * spec.invokers
+        self._patience: Patience | None = None
         self._lost: list[int] = []
         self._aborted: str | None = None
         self._players: list[Any] = []
@@ -84,6 +91,7 @@ class Coordinator:
         t0_wall_us = time.time_ns() // 1000 + (self._t0_ns - time.monotonic_ns()) // 1000
         self._folder.update(t0_utc=datetime.fromtimestamp(t0_wall_us / 1e6, UTC).isoformat())
         self._phase = "waiting"
+        self._patience = Patience(self._t0_ns + self._plan.length_us() * 1000 + self._timeout_ns)
         await asyncio.gather(*(player.play.remote(self._t0_ns) for player in self._players), return_exceptions=True)
         if self._aborted is not None:  # stopped while it got ready
             self._tell(lambda player: player.stop.remote())
@@ -98,11 +106,15 @@ class Coordinator:
     async def stop(self, reason: str) -> None:
         """Dispatch no more calls; those under way may end."""
         self._aborted = self._aborted or reason
+        if self._patience is not None:
+            self._patience.stopped(time.monotonic_ns(), self._timeout_ns)
         self._tell(lambda player: player.stop.remote())
 
     async def cut(self, reason: str) -> None:
         """End at once; calls under way are lost."""
         self._aborted = self._aborted or reason
+        if self._patience is not None:
+            self._patience.cut(time.monotonic_ns())
         self._tell(lambda player: player.cut.remote())
 
     async def result(self) -> FleetReport:
@@ -148,9 +160,13 @@ class Coordinator:
             await self.stop(report.error)
 
     async def _seal(self) -> FleetReport:
-        with suppress(RayActorError, RayTaskError):  # a scribe that fails leaves journals, which `complete` converts
-            await self._scribe.finish.remote()
+        try:  # a scribe that fails leaves journals, which `complete` converts
+            await asyncio.wait_for(self._scribe_finishes(), SEALED_WITHIN_S)
+        except (RayActorError, RayTaskError, TimeoutError):
+            ray.kill(self._scribe)  # a lock of its on a journal ends with it
         recovery = await asyncio.to_thread(complete, self._folder, self._folder.load())
+        if recovery.set_aside:
+            self._aborted = self._aborted or f"{', '.join(recovery.set_aside)} could not be read: its calls count as lost"
         reports = tuple(self._reports[index] for index in sorted(self._reports))
         report = FleetReport(
             reports=reports,
@@ -162,10 +178,13 @@ class Coordinator:
             status="aborted" if self._aborted else "ended",
             ended_at=datetime.now(UTC).isoformat(),
             fleet=tuple(asdict(one) for one in reports),
-            recovery=asdict(recovery) if recovery.lost or recovery.unsent else None,
+            recovery=asdict(recovery) if recovery.lost or recovery.unsent or recovery.set_aside else None,
         )
         self._folder.remove_journals()
         return report
+
+    async def _scribe_finishes(self) -> None:
+        await self._scribe.finish.remote()
 
     async def _keep_time(self) -> None:
         """Know the phase, whatever the invokers do."""
@@ -174,7 +193,15 @@ class Coordinator:
                 elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000
                 over = elapsed_us > self._plan.length_us() or self._aborted is not None
                 self._phase = "draining" if over else "playing" if elapsed_us >= 0 else "waiting"
+            self._give_up_the_silent()
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _give_up_the_silent(self) -> None:
+        now_ns = time.monotonic_ns()
+        for index, player in enumerate(self._players):
+            ended = index in self._reports or index in self._lost
+            if not ended and self._patience is not None and self._patience.is_over(now_ns, self._answered_ns[index]):
+                ray.kill(player)  # `_await_player` counts it lost
 
     async def _look_at(self, index: int) -> None:
         """Keep the live numbers of one invoker fresh. Each is waited for on its own, so one that is stuck hides its own numbers only."""
@@ -184,7 +211,12 @@ class Coordinator:
                 if index in self._reports:
                     return
                 self._counters[index] = counters
+                self._answered_ns[index] = time.monotonic_ns()
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    @property
+    def _timeout_ns(self) -> int:
+        return self._spec.limits.timeout_ms * 1_000_000
 
     # --- actors
 

@@ -6,6 +6,7 @@ before: importing this imports Ray (see `owray.fleet.cluster.connected`).
 
 from __future__ import annotations
 
+import errno
 from types import TracebackType
 from typing import Any, Self
 
@@ -82,4 +83,10 @@ class Driver:
         except GetTimeoutError as problem:
             raise FleetLost(f"the storm's coordinator has not answered for {within_s:.0f} s") from problem
         except RayTaskError as problem:
-            raise FleetLost(str(problem.cause or problem)) from problem
+            raise FleetLost(_told(problem.cause or problem)) from problem
+
+
+def _told(problem: BaseException) -> str:
+    if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+        return f"the run could not be written to its end: {problem.strerror}; make room first"
+    return str(problem)

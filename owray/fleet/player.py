@@ -99,14 +99,14 @@ class Player:
         try:
             await self._playing.done
         except OSError as problem:
-            error = f"rows could not be written: {problem}"
+            error = _not_written(problem)
         cpu_us = time.process_time_ns() // 1000 - self._cpu_before_us
         wall_us = (time.monotonic_ns() - self._t0_ns) // 1000
         self._pool.close()
         try:
             self._recorder.close()
         except OSError as problem:
-            error = error or f"rows could not be written: {problem}"
+            error = error or _not_written(problem)
         self._collector.thaw()
         spec = self._spec
         return PlayerReport(
@@ -132,6 +132,10 @@ class Player:
         if self._invoker is None:
             raise RuntimeError("prepare comes first")
         return self._invoker
+
+
+def _not_written(problem: OSError) -> str:
+    return f"rows could not be written: {problem.strerror}.  (make room there, or --runs-dir names another place)"
 
 
 def _take_core(core: int | None) -> Priority:

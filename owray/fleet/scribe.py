@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from owray.record.journal import JournalError
 from owray.record.parts import convert_closed
 from owray.record.run import RunFolder
 from owray.record.samples import Sampler
@@ -35,19 +36,21 @@ class Scribe:
         self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def finish(self) -> None:
-        """Convert what is left, then write the samples. Raises OSError and JournalError; journals that are left are still whole."""
+        """Write the samples, then convert what is left. Raises OSError and JournalError; journals that are left are as they were."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._convert()
-        self._sampler.sample()
-        self._sampler.write(self._folder.hosts)
+        try:
+            self._sampler.sample()
+            self._sampler.write(self._folder.hosts)
+        finally:
+            self._convert()
 
     async def _work(self) -> None:
-        """A sample that cannot be taken, or a part that cannot be written now, is no reason to stop: the next second is another try."""
+        """What cannot be sampled, read or written now is no reason to stop: the next second is another try."""
         seconds = 0
         while True:
-            with suppress(OSError):
+            with suppress(OSError, JournalError):
                 self._convert()
             with suppress(OSError):
                 self._sampler.sample()

@@ -113,7 +113,8 @@ def _property(line: str) -> tuple[str, str]:
 
 
 def write_wskprops(path: Path, target: Target) -> None:
-    """Writes the file, readable by its owner only from the first byte on, in one step: a reader sees the old one or the new one."""
+    """Writes the file, readable by its owner only from the first byte on, in one step: a reader sees the old one or the new one,
+    also after the machine has stopped."""
     text = f"APIHOST={target.api_host}\nAUTH={target.auth}\nNAMESPACE={target.namespace}\nAPIVERSION=v1\n"
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -125,3 +126,8 @@ def write_wskprops(path: Path, target: Target) -> None:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # a rename is on disk only when its folder is
+    finally:
+        os.close(folder)

@@ -15,7 +15,7 @@ from pathlib import Path
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file at once, and durably."""
     unfinished = path.with_name(f"{path.name}.tmp")
-    with _removed_on_failure(unfinished), unfinished.open("w") as file:
+    with removed_on_failure(unfinished), unfinished.open("w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -33,7 +33,8 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
+def removed_on_failure(path: Path) -> Iterator[None]:
+    """Take away what was written only in part."""
     try:
         yield
     except BaseException:

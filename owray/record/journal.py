@@ -58,7 +58,11 @@ _pack = ROW.pack
 
 
 class JournalError(ValueError):
-    """A journal of another version of owray."""
+    """A file that cannot be read as a journal."""
+
+
+class OtherVersion(JournalError):
+    """A journal that another version of owray wrote, and can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def mark_is_held(path: Path) -> bool:
 class Recorder:
     """Takes the rows of one invoker.
 
-    `add`, `text`, `error`, `once` and `mark` touch memory only. The disk is touched by `tick` and `close` alone, which raise OSError
+    `add`, `container`, `error`, `once` and `mark` touch memory only. The disk is touched by `tick` and `close` alone, which raise OSError
     when it refuses (full, say): then the half-written block is cut off, what was whole stays readable, and the rows stay in memory for
     the next tick. Codes are good for rows that are added before the next tick.
     """
@@ -136,6 +140,7 @@ class Recorder:
         self._texts = 0
         self._new_texts: list[str] = []
         self._errors: set[str] = set()
+        self._containers: set[str] = set()
         self._file: _File | None = None
         self._journals = 0
         self._written_ns = clock_ns()
@@ -145,20 +150,21 @@ class Recorder:
         # Cheaper than packing into a buffer: `pack_into(buffer, offset, *values)` has to copy the values into a longer tuple first.
         self._rows.append(_pack(*values))
 
-    def text(self, text: str) -> int:
-        """The code of a text that comes again and again: a container."""
-        code = self._codes.get(text)
+    def container(self, fingerprint: str) -> int:
+        """The code of a container."""
+        code = self._codes.get(fingerprint)
         if code is None:
-            code = self._codes[text] = self.once(text)
+            code = self._codes[fingerprint] = self.once(fingerprint)
+            self._containers.add(fingerprint)
         return code
 
     def error(self, template: str) -> int:
         """The code of an error's template, or of OTHER_ERROR where there have been too many distinct ones."""
         if template not in self._errors:
             if len(self._errors) >= MOST_ERRORS:
-                return self.text(OTHER_ERROR)
+                return self._text(OTHER_ERROR)
             self._errors.add(template)
-        return self.text(template)
+        return self._text(template)
 
     def once(self, text: str) -> int:
         """The code of a text that will hardly come again: an extra."""
@@ -172,6 +178,11 @@ class Recorder:
         if seq > self._highest:
             self._highest = seq
             self._mark.set(seq)
+
+    @property
+    def containers(self) -> int:
+        """How many distinct containers have been named."""
+        return len(self._containers)
 
     @property
     def rows(self) -> int:
@@ -199,6 +210,13 @@ class Recorder:
             if self._file is not None:
                 self._file.close()
             self._mark.close()
+
+    def _text(self, text: str) -> int:
+        """The code of a text that comes again and again."""
+        code = self._codes.get(text)
+        if code is None:
+            code = self._codes[text] = self.once(text)
+        return code
 
     def _write(self, now_ns: int) -> None:
         file = self._file
@@ -291,14 +309,16 @@ class Block:
 class Journal:
     """A journal opened for reading, closed or not, whole or torn.
 
-    `header` is None where the file was cut inside it: then there are no blocks. Raises JournalError for another version's journal.
+    `header` is None where the file was cut inside it: then there are no blocks. Raises JournalError where the header is damaged, and
+    OtherVersion.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with path.open("rb") as file:
             line = file.readline()
-        self.header = _read_header(path, line) if line.endswith(b"\n") else None
+        is_cut = not line.endswith(b"\n") and _MAGIC not in line
+        self.header = None if is_cut else _read_header(path, line)
         self._start = len(line) if self.header else 0
         self.left_over_bytes = 0
         """What belongs to no whole block, at the end or between two; known once `blocks` has come to its end."""
@@ -328,8 +348,9 @@ def _read_header(path: Path, line: bytes) -> Header:
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise JournalError(f"{path} is no journal of owray ({problem})") from problem
     if (version, row) != (JOURNAL_VERSION, ROW.format):
-        raise JournalError(
-            f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})"
+        raise OtherVersion(
+            f"{path} was written by another version of owray (journals of version {version}, this one reads {JOURNAL_VERSION})."
+            "  (recover the run with that version)"
         )
     return header
 

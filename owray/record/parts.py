@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from owray.plan.recipe import Recipe
 from owray.record.durable import sync_folder
-from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, OTHER_ERROR, Journal
+from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, OTHER_ERROR, Journal, JournalError
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_32, PACKED_FIELDS, Outcome
 
 Codes = NDArray[np.integer[Any]]
@@ -108,8 +108,20 @@ def convert(journal: Path, folder: Path, recipe: Recipe) -> Part:
 
 
 def convert_closed(journals: Path, folder: Path, recipe: Recipe) -> list[Part]:
-    """Convert all closed journals of a folder: what the converter of a node does over and over."""
-    return [convert(journal, folder, recipe) for journal in sorted(journals.glob(f"*{CLOSED_SUFFIX}"))]
+    """Convert all closed journals of a folder: what the converter of a node does over and over.
+
+    One that cannot be read keeps no other from being converted. Raises JournalError for it afterwards, and OSError.
+    """
+    converted: list[Part] = []
+    unreadable: JournalError | None = None
+    for journal in sorted(journals.glob(f"*{CLOSED_SUFFIX}")):
+        try:
+            converted.append(convert(journal, folder, recipe))
+        except JournalError as problem:
+            unreadable = problem
+    if unreadable is not None:
+        raise unreadable
+    return converted
 
 
 @contextmanager

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Plan, Window
-from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, mark_is_held, read_mark
+from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, JournalError, OtherVersion, mark_is_held, read_mark
 from owray.record.layout import Outcome
 from owray.record.parts import ROW_GROUP_ROWS, BeingConverted, Naming, Part, convert, part_writer
 from owray.record.run import Manifest, RunFolder
@@ -54,7 +54,8 @@ class NothingToRecover(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what journals held in no whole block, torn or
-    damaged; `incomplete_invokers` are those of whose calls some had no row."""
+    damaged; `incomplete_invokers` are those of whose calls some had no row; `set_aside` are journals that could not be read at all, by
+    their new places in the run's folder."""
 
     planned: int
     found: int
@@ -63,6 +64,7 @@ class Recovery:
     journals: int
     left_over_bytes: int
     incomplete_invokers: tuple[int, ...]
+    set_aside: tuple[str, ...] = ()
 
 
 def this_process() -> dict[str, Any]:
@@ -100,8 +102,8 @@ def at_rest(folder: RunFolder) -> Iterator[Manifest]:
 def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
 
-    Nobody may write to the run meanwhile. Raises StillPlaying (a scribe outlives its storm for a moment), JournalError and OSError;
-    then it can be called again.
+    Nobody may write to the run meanwhile. A journal that cannot be read is set aside. Raises StillPlaying (a scribe outlives its storm for
+    a moment), OtherVersion and OSError; then it can be called again.
     """
     converted = _convert_all(folder, manifest)
     plan = Plan(manifest.recipe)
@@ -122,14 +124,22 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
         journals=len(converted),
         left_over_bytes=sum(part.left_over_bytes for part in converted),
         incomplete_invokers=tuple(invoker for invoker in range(manifest.invokers) if missing[invoker :: manifest.invokers].any()),
+        set_aside=tuple(str(path.relative_to(folder.path)) for path in folder.journals_set_aside()),
     )
 
 
 def _convert_all(folder: RunFolder, manifest: Manifest) -> list[Part]:
-    try:
-        return [convert(journal, folder.path / "calls" / journal.parent.name, manifest.recipe) for journal in folder.journal_files()]
-    except BeingConverted as busy:
-        raise StillPlaying(f"run {folder.run} is not at rest: {busy}. Try again in a moment") from busy
+    converted = []
+    for journal in folder.journal_files():
+        try:
+            converted.append(convert(journal, folder.path / "calls" / journal.parent.name, manifest.recipe))
+        except BeingConverted as busy:
+            raise StillPlaying(f"run {folder.run} is not at rest: {busy}. Try again in a moment") from busy
+        except OtherVersion:
+            raise
+        except JournalError:
+            folder.set_aside(journal)
+    return converted
 
 
 def seal(folder: RunFolder, recovery: Recovery, verdict: Mapping[str, Any], now: datetime) -> None:

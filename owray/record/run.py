@@ -4,6 +4,7 @@
     <runs>/run=<id>/calls/node=<node>/part-*.parquet      the rows; only whole files bear such a name
     <runs>/run=<id>/hosts/*.parquet                       samples of the machines
     <runs>/run=<id>/journal/node=<node>/                  journals and marks, while the storm is played
+    <runs>/run=<id>/set-aside/node=<node>/                journals that a recovery could not read
 
 Ids are the time of the start in UTC, to 1/65536 s, so that they sort by time: 20261123-111203-a7f2.
 """
@@ -14,6 +15,7 @@ import difflib
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +25,7 @@ from typing import Any, Literal
 import msgspec
 
 from owray.plan.recipe import Plan, Recipe
-from owray.record.durable import write_atomically
+from owray.record.durable import sync_folder, write_atomically
 from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
 
 MANIFEST_VERSION = 1
@@ -140,7 +142,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs: Path, now: datetime, recipe: Recipe, **values: Any) -> RunFolder:
-        """A new run that starts now, with its first manifest; `values` are further fields of it."""
+        """A new run that starts now, with its first manifest; `values` are more of it. Raises OSError, and then leaves nothing."""
         runs.mkdir(parents=True, exist_ok=True)
         while True:
             run = new_run_id(now)
@@ -150,7 +152,11 @@ class RunFolder:
                 break
             except FileExistsError:
                 now += timedelta(microseconds=16)
-        folder.save(Manifest(run=run, recipe=recipe, started_at=now.astimezone(UTC).isoformat(), **values))
+        try:
+            folder.save(Manifest(run=run, recipe=recipe, started_at=now.astimezone(UTC).isoformat(), **values))
+        except BaseException:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         return folder
 
     @property
@@ -183,6 +189,17 @@ class RunFolder:
 
     def marks(self) -> list[Path]:
         return sorted(self.path.glob(f"journal/node=*/*{MARK_SUFFIX}"))
+
+    def set_aside(self, journal: Path) -> Path:
+        """Put a journal where no conversion looks for it; its new place."""
+        place = self.path / "set-aside" / journal.parent.name / journal.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        journal.rename(place)
+        sync_folder(place.parent)
+        return place
+
+    def journals_set_aside(self) -> list[Path]:
+        return sorted(self.path.glob("set-aside/node=*/*"))
 
     def load(self) -> Manifest:
         """Raises ManifestError, which names the file."""

@@ -6,6 +6,7 @@ sample before. `cpu` is one share per core, so that a generator that fills its o
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from owray.record.durable import removed_on_failure, sync_folder
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -69,12 +72,16 @@ class Sampler:
         )
 
     def write(self, folder: Path) -> None:
-        """All samples so far, as `<node>.parquet`; it bears the name only when it is whole. Raises OSError."""
+        """All samples so far, as `<node>.parquet`; it bears the name only when it is whole and on disk. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self._node}.parquet"
         unfinished = path.with_suffix(".parquet.tmp")
-        pq.write_table(pa.Table.from_pylist(self._samples, SAMPLE_SCHEMA), unfinished, compression="zstd")
+        with removed_on_failure(unfinished), unfinished.open("wb") as file:
+            pq.write_table(pa.Table.from_pylist(self._samples, SAMPLE_SCHEMA), file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
         unfinished.replace(path)
+        sync_folder(folder)
 
 
 def _pairs(path: Path, line_start: str) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""A storm while it is played: one line that changes on a terminal, a line now and then elsewhere.
+"""A storm while it is played: a panel that changes on a terminal, a line now and then elsewhere.
 
 It goes to the error stream: what a program reads from the output stream is the result alone.
 """
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
+from owray.storm.panel import Panel, Rates, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -43,18 +43,21 @@ def error_stream() -> TextIO:
 
 
 class LiveView:
-    """Shows `Progress`. A context manager: a terminal's line is taken away at the end."""
+    """Shows `Progress`. A context manager: a terminal's panel is taken away at the end.
+
+    A terminal that cannot move its cursor (TERM=dumb) gets lines.
+    """
 
     def __init__(self, console: Console, length_s: float) -> None:
         self._console = console
         self._length_s = length_s
         self._live: Live | None = None
         self._shown_at_s = 0.0
-        self._before = (0.0, 0)
-        self._rate = 0.0
+        self._before = (0.0, 0, 0)
+        self._rates = Rates()
 
     def __enter__(self) -> Self:
-        if self._console.is_interactive:
+        if self._console.is_interactive and not self._console.is_dumb_terminal:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
             self._live.start()
         return self
@@ -65,18 +68,20 @@ class LiveView:
 
     def show(self, progress: Progress) -> None:
         elapsed_s = progress.elapsed_us / 1e6
-        self._measure_rate(elapsed_s, progress.counters.finished)
+        self._measure_rates(elapsed_s, progress)
         if self._live is not None:
-            self._live.update(Text(line(progress, self._length_s, self._rate), no_wrap=True, overflow="ellipsis"), refresh=True)
+            self._live.update(Panel(progress, self._length_s, self._rates), refresh=True)
         elif elapsed_s - self._shown_at_s >= PLAIN_EVERY_S:
             self._shown_at_s = elapsed_s
-            self._console.print(line(progress, self._length_s, self._rate), highlight=False, soft_wrap=True)
+            self._console.print(line(progress, self._length_s, self._rates.done), highlight=False, soft_wrap=True)
 
-    def _measure_rate(self, elapsed_s: float, finished: int) -> None:
-        then_s, finished_then = self._before
-        if elapsed_s - then_s >= 1.0:
-            self._rate = (finished - finished_then) / (elapsed_s - then_s)
-            self._before = (elapsed_s, finished)
+    def _measure_rates(self, elapsed_s: float, progress: Progress) -> None:
+        then_s, sent_then, done_then = self._before
+        span_s = elapsed_s - then_s
+        if span_s >= 1.0:
+            sent, done = progress.counters.attempted, progress.counters.finished
+            self._rates = Rates((sent - sent_then) / span_s, (done - done_then) / span_s)
+            self._before = (elapsed_s, sent, done)
 
 
 def line(progress: Progress, length_s: float, done_per_s: float) -> str:
@@ -97,8 +102,8 @@ def line(progress: Progress, length_s: float, done_per_s: float) -> str:
         parts.append(f"{failed:,} not ok ({_worst(counters.outcomes)})")
     if counters.held_now:
         parts.append(f"{counters.held_now:,} held")
-    parts.append(f"p50 {_ms(counters.response_percentile_us(0.5))}, p99 {_ms(counters.response_percentile_us(0.99))}")
-    parts.append(f"lag at most {_ms(counters.lag_max_us)}")
+    parts.append(f"p50 {milliseconds(counters.response_percentile_us(0.5))}, p99 {milliseconds(counters.response_percentile_us(0.99))}")
+    parts.append(f"lag at most {milliseconds(counters.lag_max_us)}")
     parts.append(f"{counters.cold:,} cold")
     if progress.lost:
         parts.append(f"{len(progress.lost)} invoker{'s' * (len(progress.lost) > 1)} lost")
@@ -109,9 +114,3 @@ def _worst(outcomes: list[int]) -> str:
     """The most frequent outcome but ok."""
     others = {Outcome(code): count for code, count in enumerate(outcomes) if code != Outcome.OK}
     return max(others, key=lambda outcome: others[outcome]).label
-
-
-def _ms(value_us: int | None) -> str:
-    if value_us is None:
-        return "-"
-    return f"{value_us / 1000:.1f} ms" if value_us < 100_000 else f"{value_us / 1000:,.0f} ms"

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.25
 _REMOVE_WITHIN_S = 5.0
+_PROBE_BYTES = 1 << 16
+"""More than a first run.json takes: a disk that is full is to be known before a lab is brought up."""
+
 _VERSIONS_OF = ("ray", "uvloop", "httptools", "msgspec", "numpy", "pyarrow", "duckdb", "aiohttp")
 
 
@@ -64,7 +67,7 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     """Play a storm to its end.
 
     Raises UnknownNameError, BadRequest, OpenWhiskError, NoCluster, StartFailed and KeyboardInterrupt before load, and leaves no run;
-    after that every ending is a `Played`, but that of a coordinator which died: FleetLost.
+    after that every ending is a `Played`, but that of a coordinator which died or of a disk that takes no verdict: FleetLost.
     """
     chosen = choose(request)  # a size that no action has is said before anything is touched
     prepared = asyncio.run(prepare(ground.target, chosen))
@@ -75,9 +78,9 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
     recipe = request.recipe(chosen.entries(prepared.played))
     checked = asyncio.run(before_the_storm(request, recipe, ground.target, prepared, console))
     with connected(ground.cluster), _noted() as signals:
-        folder = RunFolder.create(
-            place_for_runs(request), datetime.now(UTC), recipe, **_manifest_fields(request, ground, prepared, command), **checked
-        )
+        with _kept(place := place_for_runs(request)):
+            fields = _manifest_fields(request, ground, prepared, command)
+            folder = RunFolder.create(place, datetime.now(UTC), recipe, **fields, **checked)
         spec = StormSpec(
             folder=folder.path.resolve(),
             recipe=recipe,
@@ -87,16 +90,27 @@ def play(request: StormRequest, ground: Ground, console: Console, command: tuple
             cores=ground.cluster.cores,
         )
         fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, signals)
-    return Played(folder, fleet, judge(folder, fleet, request.objectives))
+    try:
+        return Played(folder, fleet, judge(folder, fleet, request.objectives))
+    except OSError as problem:
+        told = f"the verdict could not be written: {problem.strerror}; make room first"
+        raise FleetLost(f"{told}.  (owray recover {folder.run} judges the run)") from problem
 
 
 def place_for_runs(request: StormRequest) -> Path:
     """The folder for runs, made if need be. Raises BadRequest where no run can be kept there."""
     place = runs_folder(request.runs)
-    try:
+    with _kept(place):
         place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            return place
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+    return place
+
+
+@contextmanager
+def _kept(place: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as problem:
         raise BadRequest(f"cannot keep a run in {place}: {problem.strerror}.  (--runs-dir names another place)") from problem
 

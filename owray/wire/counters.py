@@ -32,7 +32,8 @@ def bucket_start_us(bucket: int) -> int:
 
 @dataclass(slots=True)
 class Counters:
-    """Sums of one invoker; `area_call_us` is the integral of calls in flight over time, for Little's law."""
+    """Sums of one invoker; `area_call_us` is the integral of calls in flight over time, for Little's law, `containers` how many distinct
+    ones have answered."""
 
     dispatched: int = 0
     attempted: int = 0
@@ -42,6 +43,7 @@ class Counters:
     held_now: int = 0
     held: int = 0
     cold: int = 0
+    containers: int = 0
     lag_max_us: int = 0
     area_call_us: int = 0
     outcomes: list[int] = field(default_factory=lambda: [0] * len(Outcome))
@@ -49,11 +51,13 @@ class Counters:
 
     @classmethod
     def sum(cls, parts: list[Counters]) -> Counters:
-        """Of several invokers; maxima are the greatest single one, but calls in flight add up."""
+        """Of several invokers; maxima are the greatest single one, but calls in flight add up. Invokers meet the same containers: there are
+        at least as many as one of them has met."""
         total = cls()
         for part in parts:
             for name in ("dispatched", "attempted", "finished", "in_flight", "most_in_flight", "held_now", "held", "cold", "area_call_us"):
                 setattr(total, name, getattr(total, name) + getattr(part, name))
+            total.containers = max(total.containers, part.containers)
             total.lag_max_us = max(total.lag_max_us, part.lag_max_us)
             total.outcomes = [one + other for one, other in zip(total.outcomes, part.outcomes, strict=True)]
             total.responses = [one + other for one, other in zip(total.responses, part.responses, strict=True)]

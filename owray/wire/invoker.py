@@ -41,9 +41,12 @@ DEFAULT_TIMEOUT_MS = 90_000
 class Rows(Protocol):
     """Where finished calls go (owray.record.journal.Recorder); only `tick` touches the disk and may raise OSError."""
 
+    @property
+    def containers(self) -> int: ...
+
     def add(self, *fields: int | bytes) -> None: ...
 
-    def text(self, text: str) -> int: ...
+    def container(self, fingerprint: str) -> int: ...
 
     def error(self, template: str) -> int: ...
 
@@ -124,6 +127,7 @@ class Invoker:
         self._count_area(self.now_us())
         self.counters.in_flight = len(self._in_flight)
         self.counters.held_now = len(self._held)
+        self.counters.containers = self._rows.containers
         return self.counters
 
     def now_us(self) -> int:
@@ -286,7 +290,7 @@ class Invoker:
             reading.wait_ms,
             reading.init_ms,
             reading.duration_ms,
-            NULL_32 if reading.container is None else rows.text(reading.container),
+            NULL_32 if reading.container is None else rows.container(reading.container),
             reading.container_calls,
             reading.gen_us,
             reading.compute_us,

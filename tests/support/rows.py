@@ -20,9 +20,18 @@ class MemoryRows:
         self.marked = -1
         self.ticks: list[int] = []
         self._full_from_ns = full_from_ns
+        self._named: set[str] = set()
 
     def add(self, *fields: int | bytes) -> None:
         self.rows.append(Row(*ROW.unpack(ROW.pack(*fields))))
+
+    @property
+    def containers(self) -> int:
+        return len(self._named)
+
+    def container(self, fingerprint: str) -> int:
+        self._named.add(fingerprint)
+        return self.text(fingerprint)
 
     def text(self, text: str) -> int:
         self.texts.append(text)

@@ -74,7 +74,7 @@ def ok(seq: int, intended_us: int, entry: int = 0) -> Row:
 
 def add(recorder: Recorder, row: Row) -> None:
     """Add a row, its texts turned into codes."""
-    coders = {"error": recorder.error, "container": recorder.text, "extra": recorder.once}
+    coders = {"error": recorder.error, "container": recorder.container, "extra": recorder.once}
     codes = {name: NULL_32 if row.get(name) is None else coder(row[name]) for name, coder in coders.items()}
     recorder.mark(row["seq"])
     recorder.add(*(_NOTHING | row | codes).values())

@@ -246,6 +246,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rps", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--invokers", type=int, default=1)
+    parser.add_argument("--timeout_ms", type=int, default=Limits().timeout_ms)
     asked = parser.parse_args(arguments)
     lab = lab_of(Path(os.environ["OWRAY_HOME"]))
     recipe = Recipe(asked.rps, asked.seconds, (Entry("micro", "noop", "", "noop", variants=(Variant(),)),))
@@ -254,7 +255,7 @@ def main(arguments: list[str]) -> None:
 
         folder = RunFolder.create(asked.runs_dir, datetime.now(UTC), recipe, invokers=asked.invokers)
         gateway = Gateway("127.0.0.1", asked.port, _NO_KEY)
-        spec = StormSpec(folder.path, recipe, gateway, Limits(), asked.invokers, lab.invoker_cores)
+        spec = StormSpec(folder.path, recipe, gateway, Limits(asked.timeout_ms), asked.invokers, lab.invoker_cores)
         with Driver(spec, f"storm-{folder.run}") as fleet:
             fleet.prepare()
             fleet.play()

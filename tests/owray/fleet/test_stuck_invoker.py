@@ -1,11 +1,11 @@
-"""An invoker that is stuck (SIGSTOP): the others are played and shown as if nothing were."""
+"""A process that is stuck (SIGSTOP): the others are played and shown as if nothing were, and the storm ends without it."""
 
 import json
 import os
 import signal
 import time
 
-from support.storms import against_gateway, player_pids
+from support.storms import Command, against_gateway, calls_of, player_pids, ray_pids, wait_for_end
 
 RPS = 100
 STUCK_S = 3.0
@@ -30,3 +30,50 @@ def test_a_stuck_invoker_hides_its_own_numbers_only(lab_home, gateway, runs):
     report = json.loads(result.stdout)
     assert (report["lost"], report["aborted"]) == ([], None)
     assert sum(one["counters"]["attempted"] for one in report["reports"]) == RPS * 6
+
+
+def test_an_invoker_that_stays_stuck_is_given_up_when_nothing_can_be_under_way(lab_home, gateway, runs):
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=3, invokers=2, timeout_ms=500) as storm:
+        folder = storm.wait_until(1.0)
+        stuck = player_pids(folder)[1]
+        os.kill(stuck, signal.SIGSTOP)
+        result = storm.end()
+    report = json.loads(result.stdout)
+    assert (report["lost"], report["aborted"]) == ([1], "invoker 1 was lost")
+    assert folder.load().status == "aborted"
+    rows = calls_of(folder)
+    assert sorted(rows) == list(range(RPS * 3))
+    assert {row["outcome"] for seq, row in rows.items() if seq % 2 == 0} == {"ok"}
+    assert {row["outcome"] for seq, row in rows.items() if seq % 2 == 1} == {"ok", "lost", "unsent"}
+    wait_for_end([stuck])
+
+
+def test_asked_twice_to_end_a_storm_with_a_stuck_invoker_ends(lab_home, runs):
+    with Command("storm", "--rps", RPS, "--duration", "60s", "--action", "noop", home=lab_home, runs=runs) as storm:
+        folder = storm.wait_until(1.0)
+        stuck = player_pids(folder)[0]
+        os.kill(stuck, signal.SIGSTOP)
+        storm.signal(signal.SIGINT)
+        time.sleep(1.0)
+        storm.signal(signal.SIGINT)
+        result = storm.end()
+    assert result.returncode == 4, result.stderr
+    assert "ended early: Ctrl-C\n" in result.stdout
+    assert "Invoker 0 was lost" in result.stdout
+    rows = calls_of(folder)
+    assert sorted(rows) == list(range(RPS * 60))
+    assert {row["outcome"] for row in rows.values()} == {"ok", "lost", "unsent"}
+    wait_for_end([stuck])
+
+
+def test_a_stuck_scribe_does_not_keep_a_storm_from_its_end(lab_home, gateway, runs):
+    before = set(ray_pids(lab_home, "ray::Scribe"))
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=2) as storm:
+        folder = storm.wait_until(1.0)
+        (scribe,) = set(ray_pids(lab_home, "ray::Scribe")) - before
+        os.kill(scribe, signal.SIGSTOP)
+        result = storm.end()
+    assert json.loads(result.stdout)["aborted"] is None
+    assert {row["outcome"] for row in calls_of(folder).values()} == {"ok"}
+    assert not folder.journal_files()
+    wait_for_end([scribe])

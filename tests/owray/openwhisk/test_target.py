@@ -1,7 +1,9 @@
 """A target is read and written, and its key is never shown."""
 
+import os
 import pickle
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,14 @@ def test_what_was_written_is_read_again(tmp_path, target):
     write_wskprops(path, target)
     again = read_wskprops(path)
     assert (again.api_host, again.auth, again.namespace, again.source) == (target.api_host, KEY, "guest", str(path))
+
+
+def test_a_file_of_credentials_and_its_name_are_on_disk(tmp_path, target, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    write_wskprops(tmp_path / "wskprops", target)
+    unfinished, folder = synced
+    assert (unfinished.suffix, unfinished.parent, folder) == (".tmp", tmp_path, tmp_path)
 
 
 def test_a_written_file_is_for_its_owner_only_also_where_a_wider_one_was(tmp_path, target):

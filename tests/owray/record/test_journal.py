@@ -99,6 +99,15 @@ def test_rows_of_a_few_milliseconds_share_a_block(tmp_path, recorder, clock):
     assert len(list(Journal(journals(tmp_path)[0]).blocks())) == 1
 
 
+def test_a_container_counts_once_however_many_journals_name_it(recorder, clock):
+    for fingerprint in ("c0ffee", "beef", "c0ffee"):
+        recorder.container(fingerprint)
+        recorder.error(f"error of {fingerprint}")
+        add(recorder, ok(0, 0) | {"container": None})
+        recorder.tick(clock.pass_ms(ROTATE_AFTER_S * 1000))
+    assert recorder.containers == 2
+
+
 def test_a_full_block_is_written_at_the_next_tick(tmp_path, recorder, clock):
     for seq in range(BLOCK_ROWS):
         add(recorder, ok(seq, seq))
@@ -121,7 +130,7 @@ def test_a_text_that_no_row_used_does_not_disturb_the_next_journal(tmp_path, clo
     recorder = Recorder(tmp_path, HEADER, clock)
     add(recorder, ok(0, 0))
     recorder.tick(clock.pass_ms(250))
-    recorder.text("of a call whose row never came")
+    recorder.container("of a call whose row never came")
     recorder.tick(clock.pass_ms(ROTATE_AFTER_S * 1000))
     add(recorder, ok(1, 1))
     recorder.close()
@@ -164,13 +173,13 @@ def test_an_invoker_without_rows_leaves_no_journal(tmp_path, clock):
 
 
 def test_equal_texts_share_a_code(recorder):
-    assert recorder.text("c1") == recorder.text("c1") != recorder.text("c2")
+    assert recorder.container("c1") == recorder.container("c1") != recorder.container("c2")
 
 
 def test_errors_beyond_a_thousand_distinct_ones_are_other(tmp_path, recorder, clock):
     codes = {recorder.error(f"error {number}") for number in range(MOST_ERRORS)}
     assert len(codes) == MOST_ERRORS
-    assert recorder.error("one more") == recorder.error("and another") == recorder.text(OTHER_ERROR)
+    assert recorder.error("one more") == recorder.error("and another") == recorder.error(OTHER_ERROR)
     assert recorder.error("error 5") in codes
 
 
@@ -180,8 +189,8 @@ def test_the_bound_on_errors_holds_over_all_journals_of_an_invoker(recorder, clo
     add(recorder, ok(0, 0))
     recorder.tick(clock.pass_ms(250))
     recorder.tick(clock.pass_ms(ROTATE_AFTER_S * 1000))
-    assert recorder.error("a new one") == recorder.text(OTHER_ERROR)
-    assert recorder.error("error 5") != recorder.text(OTHER_ERROR)
+    assert recorder.error("a new one") == recorder.error(OTHER_ERROR)
+    assert recorder.error("error 5") != recorder.error(OTHER_ERROR)
 
 
 def test_the_mark_is_the_highest_seq_attempted(tmp_path, recorder):

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.runs import finished_run, new_run, planned_rows, recipe, record
 
+from owray.record.journal import OtherVersion
 from owray.record.parts import convert_closed
 from owray.record.recover import (
     MISSING_PART,
@@ -210,6 +211,33 @@ def test_what_a_torn_journal_held_beyond_its_last_block_is_told(tmp_path):
     journal.write_bytes(journal.read_bytes() + b"half a block")
     recovery = complete(folder, folder.load())
     assert (recovery.journals, recovery.left_over_bytes) == (1, 12)
+
+
+@pytest.mark.parametrize("damage", [b"\x00", b"[]\n"])
+def test_a_journal_that_cannot_be_read_is_set_aside_and_the_rest_completes_the_run(tmp_path, damage):
+    folder = new_run(tmp_path, invokers=2)
+    broken_off(folder, recipe(), 2, [(30, 5), (40, 0)])
+    journal, _ = folder.journal_files()
+    damaged = damage + journal.read_bytes()[len(damage) :]
+    journal.write_bytes(damaged)
+    recovery = complete(folder, folder.load())
+    assert recovery.set_aside == ("set-aside/node=0/invoker-0-0.journal",)
+    assert (folder.path / recovery.set_aside[0]).read_bytes() == damaged
+    assert outcomes(folder) == {"ok": 40, "lost": 35, "unsent": 25}
+    assert complete(folder, folder.load()).set_aside == recovery.set_aside
+    seal(folder, recovery, INVALID, NOW)
+    assert not folder.journal_files()
+    assert folder.journals_set_aside()
+
+
+def test_a_journal_of_another_version_is_left_to_that_version(tmp_path):
+    folder = new_run(tmp_path)
+    broken_off(folder, recipe(), 1, [(60, 0)])
+    (journal,) = folder.journal_files()
+    journal.write_bytes(journal.read_bytes().replace(b'"owray_journal": ', b'"owray_journal": 9', 1))
+    with pytest.raises(OtherVersion, match="recover the run with that version"):
+        complete(folder, folder.load())
+    assert folder.journal_files() == [journal]
 
 
 KILLED = """

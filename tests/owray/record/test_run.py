@@ -1,6 +1,7 @@
 """The run folder: ids, the manifest, and finding a run again."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -28,6 +29,16 @@ def test_an_id_is_the_time_in_utc_whatever_the_zone():
 def test_runs_that_start_at_the_same_moment_have_ids_of_their_own(tmp_path):
     ids = [new_run(tmp_path).run for _ in range(5)]
     assert sorted(set(ids)) == ids
+
+
+def test_a_run_whose_manifest_cannot_be_written_leaves_no_folder(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        new_run(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_request_id_names_run_and_call():

@@ -39,7 +39,10 @@ def test_a_full_disk_ends_the_storm_with_one_clear_line_and_recover_accounts_for
         result = storm.end()
     assert result.returncode == 4, result.stderr
     assert "Traceback" not in result.stderr
-    assert "No space left on device" in result.stderr + result.stdout
+    said = result.stderr + result.stdout
+    assert "could not be written" in said
+    assert "No space left on device" in said
+    assert "make room" in said
     ballast.unlink()
     if folder.load().status == "running":
         assert f"owray recover {folder.run}" in result.stderr
@@ -48,3 +51,12 @@ def test_a_full_disk_ends_the_storm_with_one_clear_line_and_recover_accounts_for
     rows = calls_of(folder)
     assert sorted(rows) == list(range(PLANNED))
     assert {row["outcome"] for row in rows.values()} >= {"ok", "unsent"}
+    assert sum(row["outcome"] == "ok" for row in rows.values()) > 500 / 2  # of a second and a half before it was full
+
+
+def test_a_disk_that_is_full_at_the_start_is_refused_in_one_line_and_nothing_is_made(lab_home, small_disk):
+    fill(small_disk / "ballast")
+    result = owray("storm", "--action", "noop", home=lab_home, runs=small_disk)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"owray: cannot keep a run in {small_disk}: No space left on device.  (--runs-dir names another place)\n" == result.stderr
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]

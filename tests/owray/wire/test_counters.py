@@ -63,3 +63,7 @@ def test_sums_add_up_and_maxima_are_the_greatest():
 
 def test_a_snapshot_can_be_sent_elsewhere():
     assert copy.deepcopy(counters(7)) == counters(7)  # by way of what pickle uses
+
+
+def test_invokers_meet_the_same_containers_so_these_do_not_add_up():
+    assert Counters.sum([Counters(containers=3), Counters(containers=5)]).containers == 5

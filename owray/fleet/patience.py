@@ -1,0 +1,39 @@
+"""How long a coordinator waits for an invoker that does not answer.
+
+Silence alone is no reason: an invoker may be stuck for a while and come back, and its rows say how long. But there is a time after which
+nothing can be under way any more, and who is silent then will not come back. An invoker that answers is never given up, however long it
+takes: with a cap on calls in flight the held ones may outlast the plan by far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SILENT_S = 10.0
+"""Without an answer for so long, when all that was sent must have ended: answers come twice a second."""
+
+SILENT_AFTER_CUT_S = 5.0
+"""The same after an order to end at once."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """Times are nanoseconds on one clock. `all_ended_ns` is when the last call must have ended: that of the plan, or of an early stop."""
+
+    all_ended_ns: int
+    cut_ns: int | None = None
+
+    def stopped(self, now_ns: int, timeout_ns: int) -> None:
+        """No more calls are sent from now on."""
+        self.all_ended_ns = min(self.all_ended_ns, now_ns + timeout_ns)
+
+    def cut(self, now_ns: int) -> None:
+        """Everything was told to end now. Only the first order counts: who repeats it would only wait longer."""
+        if self.cut_ns is None:
+            self.cut_ns = now_ns
+
+    def is_over(self, now_ns: int, answered_ns: int) -> bool:
+        """Whether an invoker that last answered then is to be given up."""
+        if self.cut_ns is not None and now_ns - max(self.cut_ns, answered_ns) > SILENT_AFTER_CUT_S * 1e9:
+            return True
+        return now_ns - max(self.all_ended_ns, answered_ns) > SILENT_S * 1e9

@@ -1,0 +1,123 @@
+"""The panel that a terminal shows while a storm is played: a few lines that are drawn over and over.
+
+    wide (60 columns and more)      three facts a line, six lines in all
+    narrow                          two facts a line, and what does not fit is cut off, never wrapped
+
+What needs a look has a colour (NO_COLOR takes it away; the words stay): calls that are not ok, calls held, invokers lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from owray.fleet.spec import Progress
+from owray.record.layout import Outcome
+
+_WIDE_COLUMNS = 60
+_INDENT = 2
+_TIME_COLUMNS = 26
+_LEAST_BAR_COLUMNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Calls a second, of late."""
+
+    sent: float = 0.0
+    done: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One look at a storm of this length, for rich to draw at whatever width the terminal then has."""
+
+    progress: Progress
+    length_s: float
+    rates: Rates
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.progress.elapsed_us < 0:
+            yield _cut_off(Text(f"starts in {-self.progress.elapsed_us / 1e6:.1f} s: {self.progress.planned:,} calls planned"))
+            return
+        width = options.max_width
+        yield self._time(width)
+        yield self._facts(3 if width >= _WIDE_COLUMNS else 2)
+        yield _cut_off(outcomes(self.progress))
+
+    def _time(self, width: int) -> Table:
+        """How far it has come, as a bar and in words."""
+        elapsed_s = min(self.progress.elapsed_us / 1e6, self.length_s)
+        left = f"{elapsed_s:.0f} of {self.length_s:.0f} s, {self.length_s - elapsed_s:.0f} s left"
+        words = left if self.progress.phase == "playing" else self.progress.phase
+        bar = ProgressBar(
+            total=self.length_s,
+            completed=elapsed_s,
+            width=max(width - _INDENT - _TIME_COLUMNS, _LEAST_BAR_COLUMNS),
+            complete_style="cyan",
+            finished_style="cyan",
+        )
+        grid = Table.grid(padding=(0, 0, 0, _INDENT), pad_edge=True)
+        grid.add_column()
+        grid.add_column(no_wrap=True)
+        grid.add_row(bar, words)
+        return grid
+
+    def _facts(self, columns: int) -> Table:
+        grid = Table.grid(padding=(0, 0, 0, _INDENT), pad_edge=True, expand=True)
+        for _ in range(columns):
+            grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        facts = list(self._all_facts())
+        for start in range(0, len(facts), columns):
+            grid.add_row(*facts[start : start + columns])
+        return grid
+
+    def _all_facts(self) -> Iterator[Text]:
+        counters = self.progress.counters
+        yield _fact("planned", f"{self.progress.planned:,}")
+        yield _fact("sent", f"{counters.attempted:,}")
+        yield _fact("done", f"{counters.finished:,}")
+        yield _fact("sent/s", f"{self.rates.sent:,.0f}")
+        yield _fact("done/s", f"{self.rates.done:,.0f}")
+        yield _fact("in flight", f"{counters.in_flight:,}")
+        yield _fact("p50", milliseconds(counters.response_percentile_us(0.5)))
+        yield _fact("p99", milliseconds(counters.response_percentile_us(0.99)))
+        yield _fact("lag at most", milliseconds(counters.lag_max_us))
+        yield _fact("cold", f"{counters.cold:,}")
+        yield _fact("containers", f"{counters.containers:,}")
+        yield _fact("held", f"{counters.held_now:,}", "yellow" if counters.held_now else "")
+
+
+def outcomes(progress: Progress) -> Text:
+    """Who was lost, and how calls ended: ok first, then by how often."""
+    counts = progress.counters.outcomes
+    others = sorted((Outcome(code) for code, count in enumerate(counts) if count and code != Outcome.OK), key=lambda one: -counts[one])
+    text = Text()
+    if progress.lost:
+        text.append(f"{len(progress.lost)} invoker{'s' * (len(progress.lost) > 1)} lost; ", style="bold red")
+    text.append(f"{counts[Outcome.OK]:,} ok", style="green" if counts[Outcome.OK] else "")
+    for outcome in others:
+        text.append(f", {counts[outcome]:,} {outcome.label}", style="yellow")
+    return text
+
+
+def milliseconds(value_us: int | None) -> str:
+    if value_us is None:
+        return "-"
+    return f"{value_us / 1000:.1f} ms" if value_us < 100_000 else f"{value_us / 1000:,.0f} ms"
+
+
+def _fact(name: str, value: str, style: str = "") -> Text:
+    return Text.assemble((f"{name} ", "dim"), (value, style or "bold"))
+
+
+def _cut_off(text: Text) -> Table:
+    grid = Table.grid(padding=(0, 0, 0, _INDENT), pad_edge=True, expand=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_row(text)
+    return grid
