@@ -10,7 +10,7 @@ import typer.core
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Set up": ("doctor", "up", "status", "target"),
     "Storm": ("workloads", "storm"),
-    "Answers": ("runs", "query", "sql", "export"),
+    "Answers": ("runs", "query", "sql", "judge", "export"),
     "Upkeep": ("recover", "down"),
 }
 
