@@ -4,6 +4,8 @@ import base64
 import contextlib
 import http.client
 import json
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -139,7 +141,17 @@ class Api:
             connection = self._local.connection = http.client.HTTPConnection(self._address, timeout=PATIENCE_S)
             self._connections.append(connection)
         assert isinstance(connection, http.client.HTTPConnection)
+        if connection.sock is not None and _readable(
+            connection.sock
+        ):  # the platform has closed it: this thread had nothing to ask for 70 s
+            connection.close()  # and the next request opens it
         return connection
+
+
+def _readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def eventually(look: Callable[[], T | None]) -> T:

@@ -208,10 +208,11 @@ class Containers:
         self._knobs = knobs
         self._memory = memory
         self._bounds: dict[int, Bound] = {}
-        self._spawner = Spawner(cores, self._ended, self._resumed)
+        self._spawner = Spawner(cores, self._ended, self._resumed, self._restarted)
         self._starts = asyncio.Semaphore(knobs.parallel_starts)
         self._cores = asyncio.Semaphore(len(cores))
         self._running: dict[int, Container] = {}
+        self._preparing: asyncio.Task[None] | None = None
         self._removals: set[asyncio.Task[None]] = set()
         self._folder_descriptor = -1
         self.environment: dict[str, str] = {}
@@ -225,14 +226,18 @@ class Containers:
         self._folder.mkdir(mode=0o700, parents=True)
         self._folder_descriptor = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
         await self._spawner.start()
-        self.prepare()
+        self._preparing = asyncio.create_task(self._prepare())
+        await self._preparing
 
     async def close(self) -> None:
         """End all containers and remove their folders."""
         for container in self._running.values():
             container.close()
         self._running.clear()
+        self._memory.stop_sparing()
         await self._spawner.stop()
+        if self._preparing is not None:
+            await self._preparing
         await asyncio.gather(*self._removals)
         os.close(self._folder_descriptor)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
@@ -251,7 +256,7 @@ class Containers:
                     turn = _Turn(self._cores)
                     folder = self._make_folder(number)
                     logs = self._open_logs(folder)
-                    bound = self._bounds[number] = self._memory.take(memory_mb, node=kind.family == "nodejs")
+                    bound = self._bounds[number] = self._memory.take(memory_mb, kind)
                     await self._spawn(number, folder, kind, memory_mb, bound, logs=logs is not None)
                     connection = await self._connect(number)
             except (SpawnError, OSError) as error:  # a time-out is an OSError as well
@@ -278,11 +283,9 @@ class Containers:
         self._spawner.resume(number)
 
     def prepare(self) -> None:
-        """Have spares for what may start next; to be called when nothing else wants the cores."""
-        try:
-            self._spawner.prepare_spares(self._memory.doors(SPARES))
-        except OSError:  # which the next start will tell, if it is still so
-            _log.exception("no groups can be made for spares")
+        """Have spares for what may start next; to be called when nothing else wants the cores. Nothing where that is under way."""
+        if self._preparing is None or self._preparing.done():
+            self._preparing = asyncio.create_task(self._prepare())
 
     def destroy(self, number: int) -> None:
         """End it; its folder goes when its process has gone."""
@@ -299,6 +302,12 @@ class Containers:
     def zygotes_lost(self) -> int:
         """How many servers that fork containers have ended by themselves; all of their containers went with each."""
         return max(0, self._spawner.starts - 1)
+
+    async def _prepare(self) -> None:
+        try:
+            self._spawner.prepare_spares(await self._memory.spare(SPARES))
+        except OSError:  # which the next start will tell, if it is still so
+            _log.exception("no groups can be made for spares")
 
     def _open_logs(self, folder: Path) -> ContainerLogs | None:
         """None where logs are out of band."""
@@ -326,8 +335,9 @@ class Containers:
                 nice=niceness(memory_mb, self._knobs.user_memory_mb),
                 memory=bound.order(),
             )
-        except SpawnError:  # there is no process whose end would do it
-            self._give_back(number)
+        except (SpawnError, asyncio.CancelledError):  # the latter of a time-out too
+            if not self._spawner.owes_end(number):  # there is no process whose end would do it
+                self._give_back(number)
             raise
 
     def _give_back(self, number: int) -> None:
@@ -339,6 +349,10 @@ class Containers:
         # By the descriptor of the folder: a socket's path may have 107 bytes only, and the state folder may lie deep.
         path = Path(f"/proc/self/fd/{self._folder_descriptor}/{number}/s")
         return await connect(asyncio.get_running_loop(), Unix(path), number)
+
+    def _restarted(self) -> None:
+        if not self._bounds:  # nobody waited for it
+            self.prepare()
 
     def _resumed(self, number: int) -> None:
         container = self._running.get(number)

@@ -8,12 +8,7 @@
 
 A forked container shares the zygote's pages, which are not charged to it, and so has a little more room than with docker.
 
-Groups lie in one folder of their own below the platform's group (v2 allows none below a group that has processes, so there it is beside
-it), with a name made of the state folder. They are used again and again: a group that had files in its page cache is not gone when it is
-removed, and a thousand crashes would leave a thousand of them to the kernel.
-
-To join a group takes milliseconds, which a storm's cold starts have not. So the spares of the zygote join theirs ahead, in peace, and the
-limit is set when it is known whose it is: that is one write.
+Groups are in groups.py; the name of their folder is made of the state folder.
 """
 
 from __future__ import annotations
@@ -22,9 +17,6 @@ import hashlib
 import logging
 import os
 import signal
-import subprocess
-import time
-from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,18 +24,14 @@ from pathlib import Path
 from typing import Literal
 
 from cluster.openwhisk.embedded.config import MIB, ConfigError, MemoryLimit
+from cluster.openwhisk.embedded.groups import CgroupVersion, Group, Groups, Hierarchy, remove_tree
+from cluster.openwhisk.embedded.kinds import Kind
 from cluster.openwhisk.embedded.runtimes.python_action import OUT_OF_MEMORY_STATUS
 
-Way = Literal["cgroup v1", "cgroup v2", "rlimit", "none"]
+Way = Literal[CgroupVersion, "rlimit", "none"]
 
 RECORD = "memory-group"
 """The file of the state folder that says where the groups are, so that a later start, or `down`, can remove what a kill has left."""
-
-SPARE_MB = 64
-"""The limit of a spare before it is anybody's. To lower it to this has the kernel drop what the last container left in the page cache."""
-
-REMOVAL_WAIT_S = 1.0
-"""A group can be removed when its last process has been reaped, which takes a moment after a kill."""
 
 NODE_OVERHEAD_MB = 96
 """What Node maps before any action: its stacks and its code. A limit of mapped memory has to leave room for it."""
@@ -52,80 +40,6 @@ ABORTED = (-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL, -signal.SIGSEGV)
 """How Node ends when it gets no more memory: mostly by the first, and by one of the others where the kernel refuses before V8 does."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Hierarchy:
-    """One of the kernel's two kinds of control groups, and the folder in which groups may be made."""
-
-    way: Way
-    parent: Path
-
-    @property
-    def counter(self) -> str:
-        """The file with a line `oom_kill <count>`."""
-        return "memory.oom_control" if self.way == "cgroup v1" else "memory.events"
-
-    @property
-    def door(self) -> str:
-        """The file into which a process writes 0 to join.
-
-        In the first kind a thread can join by itself, for which the kernel does not stop all forks: that takes 0.5 ms, and a whole
-        process 5 to 8 where none has joined for a while. A container has one thread when it joins.
-        """
-        return "tasks" if self.way == "cgroup v1" else "cgroup.procs"
-
-    def settings(self, limit_bytes: int) -> tuple[tuple[str, str], ...]:
-        """Files and what is written to them to lower a limit, in this order; the first is the limit, the others need not be there."""
-        if self.way == "cgroup v1":
-            return ("memory.limit_in_bytes", str(limit_bytes)), ("memory.memsw.limit_in_bytes", str(limit_bytes))
-        return ("memory.max", str(limit_bytes)), ("memory.swap.max", "0"), ("memory.oom.group", "1")
-
-
-class Group:
-    """A control group: the room of one container after another."""
-
-    def __init__(self, hierarchy: Hierarchy, path: Path, memory_mb: int) -> None:
-        """Sets the limit of a folder that is there. Raises OSError."""
-        self.path = path
-        self.door = path / hierarchy.door
-        self.memory_mb = 0
-        self._hierarchy = hierarchy
-        self._counter = path / hierarchy.counter
-        self._kills_before = 0
-        (path / hierarchy.settings(0)[0][0]).write_text(str(memory_mb * MIB))
-        self.begin(memory_mb)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing of its last container is left."""
-        return not _members(self.path)
-
-    def begin(self, memory_mb: int) -> None:
-        """From here on it is a new container's, with this limit. Raises OSError, also for one below what the kernel can free."""
-        if memory_mb != self.memory_mb:
-            settings = self._hierarchy.settings(memory_mb * MIB)
-            for name, text in settings if memory_mb < self.memory_mb else reversed(settings):  # memory alone is never above both together
-                with suppress(FileNotFoundError):  # a kernel without accounting of swap
-                    (self.path / name).write_text(text)
-            self.memory_mb = memory_mb
-        self._kills_before = self._kills()
-
-    def exhausted(self) -> bool:
-        """Whether the kernel has killed for memory since `begin`."""
-        try:
-            return self._kills() > self._kills_before
-        except OSError:  # somebody removed the group, which is no reason to lose what hears of ends
-            _log.exception("whether memory was exhausted cannot be told")
-            return False
-
-    def _kills(self) -> int:
-        """Raises OSError where the kernel does not count them."""
-        for line in self._counter.read_text().splitlines():
-            name, _, count = line.partition(" ")
-            if name == "oom_kill":
-                return int(count)
-        raise OSError(f"{self._counter} does not count the processes that were killed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,74 +69,6 @@ class Bound:
         return status == OUT_OF_MEMORY_STATUS or (self.old_space_mb is not None and status in ABORTED)
 
 
-class Groups:
-    """Those of one platform."""
-
-    def __init__(self, hierarchy: Hierarchy, folder: Path) -> None:
-        """Make the folder and try a group in it. Raises OSError."""
-        self._hierarchy = hierarchy
-        self._folder = folder
-        self._made = 0
-        self._free: defaultdict[int, deque[Group]] = defaultdict(deque)
-        self._spared: list[Group] = []
-        folder.mkdir(exist_ok=True)
-        try:
-            if hierarchy.way == "cgroup v2":
-                (folder / "cgroup.subtree_control").write_text("+memory")
-            group = self.take(1024)
-            subprocess.run(["/bin/sh", "-c", 'echo 0 > "$0"', group.door], check=True, capture_output=True, timeout=10)
-            self.give_back(group)
-        except (OSError, subprocess.SubprocessError) as error:
-            remove_tree(folder)
-            raise OSError(f"no memory group can be made and joined in {hierarchy.parent}") from error
-
-    def take(self, memory_mb: int) -> Group:
-        """One with a spare in it, or an empty one. Raises OSError."""
-        if self._spared:
-            group = self._spared.pop()
-            group.begin(memory_mb)
-            return group
-        return self._take_empty(memory_mb, [memory_mb])
-
-    def doors(self, count: int) -> list[str]:
-        """Those of as many groups as there should be spares. To be called in peace. Raises OSError."""
-        while len(self._spared) < count:
-            self._spared.append(self._take_empty(SPARE_MB, list(self._free)))
-        return [str(group.door) for group in self._spared]
-
-    def give_back(self, group: Group) -> None:
-        """Its container has ended; what left the container's process group is still in this one."""
-        _kill_members(group.path)
-        self._free[group.memory_mb].append(group)
-
-    def close(self) -> None:
-        """All containers have ended."""
-        remove_tree(self._folder)
-
-    def _take_empty(self, memory_mb: int, had_mb: Sequence[int]) -> Group:
-        """One of those that had such a limit, with a new one, or a new group."""
-        for free in map(self._free.__getitem__, had_mb):
-            for _ in range(len(free)):
-                group = free.popleft()
-                if group.empty:
-                    try:
-                        group.begin(memory_mb)
-                    except OSError:  # the kernel cannot free what it has in its page cache now
-                        free.append(group)
-                        continue
-                    return group
-                free.append(group)
-        return Group(self._hierarchy, self._new_folder(), memory_mb)
-
-    def _new_folder(self) -> Path:
-        while True:
-            path = self._folder / str(self._made)
-            self._made += 1
-            with suppress(FileExistsError):  # what an earlier platform left, and the kernel still holds
-                path.mkdir()
-                return path
-
-
 class MemoryLimits:
     """Gives each container its bound. `way` says which it is."""
 
@@ -230,19 +76,24 @@ class MemoryLimits:
         self.way = way
         self._groups = groups
 
-    def take(self, memory_mb: int, *, node: bool) -> Bound:
+    def take(self, memory_mb: int, kind: Kind) -> Bound:
         """The bound of a new container. Raises OSError where its group cannot be made."""
         if self._groups is not None:
-            return Bound(self._groups.take(memory_mb))
+            return Bound(self._groups.take(memory_mb, spared=kind.forked))
         if self.way == "none":
             return Bound()
-        if node:
+        if kind.family == "nodejs":
             return Bound(data_bytes=(memory_mb + NODE_OVERHEAD_MB) * MIB, old_space_mb=memory_mb)
         return Bound(data_bytes=memory_mb * MIB)
 
-    def doors(self, count: int) -> Sequence[str | None]:
-        """What so many spares are to join, to be called in peace; None where they join nothing. Raises OSError."""
-        return self._groups.doors(count) if self._groups is not None else [None] * count
+    async def spare(self, count: int) -> Sequence[str | None]:
+        """As `Groups.spare`: what so many spares are to join; None where they join nothing."""
+        return await self._groups.spare(count) if self._groups is not None else [None] * count
+
+    def stop_sparing(self) -> None:
+        """As `Groups.stop_sparing`."""
+        if self._groups is not None:
+            self._groups.stop_sparing()
 
     def give_back(self, bound: Bound) -> None:
         """The container's process has ended and was reaped."""
@@ -306,20 +157,6 @@ def remove_left(state_dir: Path) -> None:
             remove_tree(folder)
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder of groups with the processes in them. One that the kernel does not let go within REMOVAL_WAIT_S stays."""
-    give_up_at = time.monotonic() + REMOVAL_WAIT_S
-    while folder.exists():
-        for path in (*_subfolders(folder), folder):
-            _kill_members(path)
-            with suppress(OSError):
-                path.rmdir()
-        if time.monotonic() > give_up_at:
-            _log.warning("the control group %s cannot be removed", folder)
-            return
-        time.sleep(0.005)
-
-
 def _places(state_dir: Path) -> Iterator[tuple[Hierarchy, Path]]:
     """Where this process might make the groups of a platform."""
     if not Path("/proc/self/cgroup").exists():  # a kernel without them
@@ -347,21 +184,3 @@ def _handing_on(top: Path, folder: Path) -> Path | None:
         if folder == top:
             return None
         folder = folder.parent
-
-
-def _subfolders(folder: Path) -> Sequence[Path]:
-    with suppress(OSError):
-        return [path for path in folder.iterdir() if path.is_dir()]
-    return []
-
-
-def _members(folder: Path) -> list[int]:
-    with suppress(OSError):
-        return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
-    return []
-
-
-def _kill_members(folder: Path) -> None:
-    for pid in _members(folder):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)

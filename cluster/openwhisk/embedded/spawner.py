@@ -1,6 +1,7 @@
 """The platform's side of the zygote: ask for a process, have one paused, resumed or ended, hear of its end.
 
-If the zygote itself ends, all its containers end with it; that is logged, whatever it left is killed, and another one is started.
+If the zygote itself ends, all its containers end with it; that is logged, whatever it left is killed, and another one is started. What
+was about to be started waits for it.
 """
 
 from __future__ import annotations
@@ -38,14 +39,27 @@ class SpawnError(Exception):
     """No process could be made."""
 
 
+class _ZygoteLost(Exception):
+    """It ended before a process was made."""
+
+
 class Spawner:
     """`on_ended(number, status)` is called on the loop for each process that has ended and was reaped (the status is negative for a
-    signal), `on_resumed` for each that runs again."""
+    signal), `on_resumed` for each that runs again, `on_restarted` for each zygote after the first."""
 
-    def __init__(self, cores: Sequence[int], on_ended: Callable[[int, int], None], on_resumed: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        cores: Sequence[int],
+        on_ended: Callable[[int, int], None],
+        on_resumed: Callable[[int], None],
+        on_restarted: Callable[[], None],
+    ) -> None:
         self._cores = cores
         self._on_ended = on_ended
         self._on_resumed = on_resumed
+        self._on_restarted = on_restarted
+        self._ready = asyncio.Event()
+        """Set while there is a zygote, as far as is known."""
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -85,9 +99,7 @@ class Spawner:
         nice: int,
         memory: Mapping[str, str | int | None],
     ) -> int:
-        """The process id of a new container: a fork of the Python runtime, or `program`. Raises SpawnError."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._starting[number] = future
+        """The process id of a new container: a fork of the Python runtime, or `program`. Waits for a zygote. Raises SpawnError."""
         order = {
             "start": number,
             "folder": str(folder),
@@ -97,12 +109,22 @@ class Spawner:
             "nice": nice,
             "memory": memory,
         }
-        try:
-            self._order(order)
-            self._running.add(number)
-            return await future
-        finally:
-            self._starting.pop(number, None)
+        while True:
+            await self._ready.wait()
+            future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._starting[number] = future
+            try:
+                self._order(order)
+                self._running.add(number)
+                return await future
+            except _ZygoteLost:
+                (folder / zygote.SOCKET_NAME).unlink(missing_ok=True)
+            finally:
+                self._starting.pop(number, None)
+
+    def owes_end(self, number: int) -> bool:
+        """Whether `on_ended` is still to be called for it."""
+        return number in self._running
 
     def kill(self, number: int) -> None:
         """End the container's process and all others of its group. One that has ended already is no error."""
@@ -127,11 +149,10 @@ class Spawner:
         return self._process.pid if self._process else None
 
     def _order(self, order: dict[str, Any]) -> None:
-        if self._writer is None or self._writer.is_closing():
-            if "start" in order:
-                raise SpawnError("the server that forks containers is being started again")
-            return
-        self._writer.write(json.dumps(order).encode() + b"\n")
+        if (
+            self._writer is not None and not self._writer.is_closing()
+        ):  # else its end will be heard of, and with it that of all it was to do
+            self._writer.write(json.dumps(order).encode() + b"\n")
 
     async def _new_zygote(self) -> asyncio.StreamReader:
         ours, theirs = socket.socketpair()
@@ -145,6 +166,7 @@ class Spawner:
             )
         self.starts += 1
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._ready.set()
         return reader
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
@@ -155,6 +177,7 @@ class Spawner:
             await self._zygote_ended()
             await asyncio.sleep(RESTART_PAUSE_S)
             reader = await self._new_zygote()
+            self._on_restarted()
 
     def _heard(self, event: dict[str, Any]) -> None:
         if "ended" in event:
@@ -177,6 +200,7 @@ class Spawner:
             future.set_result(event["pid"])
 
     async def _zygote_ended(self) -> None:
+        self._ready.clear()
         if self._writer is not None:
             self._writer.close()
         status = await asyncio.to_thread(self._process.wait) if self._process else None
@@ -184,7 +208,7 @@ class Spawner:
         await asyncio.to_thread(_kill_orphans)
         for number, future in self._starting.items():
             if not future.done():
-                future.set_exception(SpawnError("the server that forks containers has ended"))
+                future.set_exception(_ZygoteLost)
                 self._running.discard(number)
         lost, self._running = self._running, set()
         for number in lost:

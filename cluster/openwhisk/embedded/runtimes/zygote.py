@@ -20,7 +20,8 @@ Orders come over a socket, one JSON object a line, and events go back the same w
     {"resume": 7}                                                                           {"resumed": 7}
     {"spares": [null | "...", ...]}
 
-The order for spares names all that there should be, by what they join. A container gets the spare that has joined what it is to join.
+The order for spares names all that there should be, by what they join; others are ended. A container gets the spare that has joined what
+it is to join.
 
 They are obeyed in their order, so nobody needs to hear when a container has been paused: it can be resumed at any time after. A pause
 stops the container's process group (SIGSTOP), as docker's does the cgroup; what has left the group runs on.
@@ -171,10 +172,15 @@ class Zygote:
 
     def _have_spares(self, groups: list[str | None]) -> None:
         """Fork what is missing; a machine that has no room for another process now may have it when one is needed."""
-        missing = list(groups)
-        for spare in self._spares:
+        missing, had = list(groups), self._spares
+        self._spares = []
+        for spare in had:
             if spare.group in missing:
                 missing.remove(spare.group)
+                self._spares.append(spare)
+            else:  # somebody has removed its group
+                spare.channel.close()
+                _kill(spare.pid)
         with contextlib.suppress(OSError):
             for group in missing:
                 self._spares.append(self._fork(group, rehearse=True))

@@ -3,7 +3,10 @@
 import base64
 import contextlib
 import io
+import os
 import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +17,7 @@ from support.api import WHO, Api, eventually
 from support.platform import running_platform
 
 from cluster.openwhisk.embedded.containers import SPARES, niceness
+from cluster.openwhisk.embedded.spawner import PYTHON_ACTION, ZYGOTE
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,21 @@ def test_a_spare_that_was_killed_is_passed_over(new_platform, name):
         psutil.wait_procs(spares)
         api.action(name, WHO)
         assert api.invoke(name).status == 200
+
+
+def test_a_zygote_has_the_spares_that_the_last_order_named_and_no_others():
+    platform, theirs = socket.socketpair()
+    command = [sys.executable, "-I", "-S", "-B", str(ZYGOTE), str(os.getpid()), str(min(os.sched_getaffinity(0))), str(PYTHON_ACTION)]
+    with platform, theirs, subprocess.Popen(command, stdin=theirs.fileno()) as started:
+        theirs.close()
+        zygote = psutil.Process(started.pid)
+        platform.sendall(b'{"spares": [null, null, null]}\n')
+        eventually(lambda: len(zygote.children()) == 3)
+        three = {child.pid for child in zygote.children()}
+        platform.sendall(b'{"spares": [null]}\n')
+        eventually(lambda: len(zygote.children()) == 1)
+        assert {child.pid for child in zygote.children()} < three
+        platform.close()
 
 
 def test_no_more_containers_are_made_at_once_than_docker_runs_in_parallel(new_platform, name):

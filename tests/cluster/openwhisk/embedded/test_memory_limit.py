@@ -8,17 +8,9 @@ from support.api import WHO, eventually, serving
 
 from cluster.openwhisk.embedded.config import MIB, ConfigError
 from cluster.openwhisk.embedded.containers import SPARES
-from cluster.openwhisk.embedded.memory import (
-    RECORD,
-    Bound,
-    Group,
-    Groups,
-    Hierarchy,
-    MemoryLimits,
-    hierarchies,
-    memory_limits,
-    remove_left,
-)
+from cluster.openwhisk.embedded.groups import Hierarchy, remove_tree
+from cluster.openwhisk.embedded.kinds import Kind
+from cluster.openwhisk.embedded.memory import RECORD, MemoryLimits, hierarchies, memory_limits, remove_left
 from cluster.openwhisk.embedded.runtimes.python_action import OUT_OF_MEMORY_STATUS
 
 EXHAUSTED = {"error": "The action exhausted its memory and was aborted."}
@@ -45,6 +37,13 @@ def main(args):
     return {}
 """
 FILLS_WHEN_LOADED = "kept = b'1' * (400 * 2**20)\ndef main(args):\n    return {}\n"
+LEAVES = """
+import os
+def main(args):
+    with open(args["path"], "wb") as file:
+        file.write(b"1" * (50 * 2**20))
+    os._exit(1)
+"""
 SMALL = {"memory": 128}
 
 
@@ -146,6 +145,51 @@ def test_spares_wait_in_groups_of_their_own_and_a_container_takes_over_both_the_
         assert api.invoke(name, {"mb": 200}).result == EXHAUSTED
 
 
+@needs_groups
+def test_node_which_cannot_use_a_spare_leaves_it_with_its_group_to_others(tmp_path, name):
+    folder = tmp_path / "state"
+    with serving(folder, memory_limit="cgroup") as api:
+        groups = Path((folder / RECORD).read_text())
+        eventually(lambda: len(_rooms(groups)) == SPARES)
+        spares = _rooms(groups)
+        api.action(name, "function main () { return {pid: process.pid} }", kind="nodejs:default")
+        pid = api.invoke(name).result["pid"]
+        rooms = _rooms(groups)
+        assert rooms.pop(pid) not in spares.values()
+        assert rooms == spares
+
+
+@needs_groups
+def test_groups_that_were_removed_from_outside_cost_no_call(tmp_path, name):
+    folder = tmp_path / "state"
+    with serving(folder, memory_limit="cgroup") as api:
+        groups = Path((folder / RECORD).read_text())
+        eventually(lambda: len(_rooms(groups)) == SPARES)
+        remove_tree(groups)
+        assert not groups.exists()
+        api.action(name, FILLS, limits=SMALL)
+        pid = api.invoke(name).result["pid"]
+        assert pid in _rooms(groups)
+        assert api.invoke(name, {"mb": 200}).result == EXHAUSTED
+
+
+@needs_groups
+def test_what_a_container_leaves_in_a_tmpfs_is_not_missing_to_the_next(tmp_path, name):
+    folder, left = tmp_path / "state", Path("/dev/shm") / name  # noqa: S108 - a file there is what this is about
+    with serving(folder, memory_limit="cgroup", user_memory_mb=512) as api:
+        api.action(name, LEAVES, limits=SMALL)
+        api.action(f"{name}b", FILLS, limits=SMALL)
+        try:
+            for number in range(SPARES + 1):
+                assert api.invoke(name, {"path": f"{left}.{number}"}).status == 502
+            for _ in range(3):
+                assert api.invoke(f"{name}b", {"mb": 90}).status == 200
+                api.action(f"{name}b", FILLS, limits=SMALL)
+        finally:
+            for path in left.parent.glob(f"{name}.*"):
+                path.unlink()
+
+
 def _rooms(groups):
     """The group of each process."""
     return {int(pid): path.parent for path in groups.glob("*/cgroup.procs") for pid in path.read_text().split()}
@@ -208,35 +252,12 @@ def test_a_part_of_the_tree_that_is_mounted_alone_is_looked_at_from_its_root(uni
     assert list(hierarchies("0::/docker/2\n", mount)) == []
 
 
-def test_a_group_of_the_second_version_ends_as_a_whole_and_swaps_nothing(tmp_path):
-    (tmp_path / "memory.events").write_text("low 0\noom 0\noom_kill 3\noom_group_kill 1\n")
-    group = Group(Hierarchy("cgroup v2", tmp_path.parent), tmp_path, 128)
-    assert (tmp_path / "memory.max").read_text() == "134217728"
-    assert (tmp_path / "memory.swap.max").read_text() == "0"
-    assert (tmp_path / "memory.oom.group").read_text() == "1"
-    assert not group.exhausted()
-    (tmp_path / "memory.events").write_text("low 0\noom 1\noom_kill 4\noom_group_kill 2\n")
-    assert Bound(group).exhausted(None)
-    assert Bound(group).order() == {"cgroup": str(tmp_path / "cgroup.procs"), "data_bytes": None}
-    (tmp_path / "cgroup.procs").write_text("")
-    assert group.empty
-    group.begin(256)
-    assert (tmp_path / "memory.max").read_text() == "268435456"
-    assert not group.exhausted()
-
-
-def test_where_no_group_can_be_made_the_runtime_limits_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr("cluster.openwhisk.embedded.memory.REMOVAL_WAIT_S", 0)  # an ordinary folder with files does not go
-    with pytest.raises(OSError, match="no memory group can be made"):
-        Groups(Hierarchy("cgroup v2", tmp_path), tmp_path / "owray-x")
-
-
 @pytest.mark.parametrize(
-    ("node", "status", "exhausted"),
-    [(False, OUT_OF_MEMORY_STATUS, True), (False, -6, False), (True, -6, True), (True, 1, False), (False, None, False)],
+    ("family", "status", "exhausted"),
+    [("python", OUT_OF_MEMORY_STATUS, True), ("python", -6, False), ("nodejs", -6, True), ("nodejs", 1, False), ("python", None, False)],
 )
-def test_under_a_limit_of_its_own_the_end_of_the_process_tells(node, status, exhausted):
-    bound = MemoryLimits("rlimit").take(128, node=node)
+def test_under_a_limit_of_its_own_the_end_of_the_process_tells(family, status, exhausted):
+    bound = MemoryLimits("rlimit").take(128, Kind("some", family, Path("program"), "1"))
     assert bound.order() == {"cgroup": None, "data_bytes": bound.data_bytes}
     assert bound.exhausted(status) is exhausted
 

@@ -27,7 +27,9 @@ def test_starts_and_outcomes_are_counted_as_they_come(new_platform, name):
         assert {key[1]: value for key, value in first.items() if key[0] == start} == dict.fromkeys(
             ("cold", "warmed", "prewarmed", "recreated", "recreatedPrewarm"), 0
         )
-        api.action(f"{name}a", "def main(args):\n    return {}\n")
+        api.action(
+            f"{name}a", "import time\ntime.sleep(0.005)\ndef main(args):\n    return {}\n"
+        )  # else its init may take no whole millisecond
         api.action(f"{name}b", "def main(args):\n    return {'error': 1}\n", limits={"memory": 512})
         for _ in range(3):
             api.invoke(f"{name}a")

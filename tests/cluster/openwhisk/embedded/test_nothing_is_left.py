@@ -96,6 +96,10 @@ def test_a_zygote_that_is_killed_is_replaced_and_its_containers_are_gone(new_pla
         below = [zygote, *zygote.children(recursive=True)]
         zygote.kill()
         assert gone(below)
+        api.action("other", WHO)
+        other = api.invoke("other")
+        assert other.status == 200, "a start waits for the next zygote"
+        assert other.cold
         again = eventually(lambda: reply if (reply := api.invoke("who")).status == 200 else None)
         assert again.cold
         assert "has ended" in (api.platform.state_dir / "platform.log").read_text()

@@ -1,5 +1,6 @@
 """Stem cells of a running platform."""
 
+import contextlib
 import uuid
 
 import psutil
@@ -12,7 +13,12 @@ ONE_NODE = {"family": "nodejs", "count": 1, "memory_mb": 256}
 
 
 def nodes(api):
-    return [process for process in api.processes() if process.name().startswith(("node", "MainThread"))]
+    found = []
+    for process in api.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name().startswith(("node", "MainThread")):
+                found.append(process)
+    return found
 
 
 def folders(api):
@@ -28,7 +34,8 @@ def test_the_standalone_server_starts_two_of_node_which_serve_its_first_calls_an
         assert first.cold, "it has still to be initialised"
         assert first.result["pid"] in stems
         eventually(lambda: len(nodes(api)) == 3)
-        assert api.invoke(name).result == first.result
+        # A call at once may meet the other one: the first is busy until its logs have been read.
+        eventually(lambda: api.invoke(name).result == first.result)
 
 
 def test_beside_its_stem_cells_the_standalone_server_has_room_for_two_of_python(new_platform, name, gate):
@@ -38,7 +45,7 @@ def test_beside_its_stem_cells_the_standalone_server_has_room_for_two_of_python(
         eventually(lambda: len(folders(api)) == 4)
         gate.touch()
         assert len({call.result().result["pid"] for call in calls}) == 2
-        assert len(nodes(api)) == 2, "stem cells are never evicted"
+        eventually(lambda: len(nodes(api)) == 2)  # stem cells are never evicted, but one may be about to become a Node yet
 
 
 def first_call(api, **fields):
