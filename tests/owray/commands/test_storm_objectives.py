@@ -50,7 +50,7 @@ def test_a_storm_that_meets_its_objectives_exits_0_and_says_so_for_ci(believed, 
 
 def test_a_storm_that_misses_one_exits_2_and_its_run_keeps_the_result(believed, lab_home, runs, tmp_path):
     report = tmp_path / "storm.xml"
-    code, document = believed(*MET, "--slo", "max<=1us", "--slo", "p99.9<1m", "--junit", report)
+    code, document = believed(*MET, "--slo", "max<=1us", "--slo", "p99.9<1m", "--force", "--junit", report)
     assert code == 2
     assert states(document)[-2:] == [("max<=1us", "missed"), ("p99.9<1m", "undecided")]
     assert [dict(result) for result in RunFolder(Path(document["path"])).load().objectives] == document["objectives"]
