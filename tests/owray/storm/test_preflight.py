@@ -13,8 +13,9 @@ from owray.openwhisk.catalogue import find
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry, Variant
-from owray.storm import choose
+from owray.storm.choose import Chosen
 from owray.storm.deploying import prepare
+from owray.storm.parameters import Payload
 from owray.storm.preflight import Refused, before_the_storm
 from owray.storm.prewarm import prewarm
 from owray.storm.request import StormRequest
@@ -53,6 +54,10 @@ def entry(name, **values):
     return Entry("own", name, "", name, variants=(Variant({"base": "Z"}, values.pop("expected", None)),), **values)
 
 
+def chosen(manifests):
+    return Chosen(tuple(manifests), None, Payload(), None)
+
+
 def check(platform, *entries, **asked):
     """What the preflight of a storm finds: fields of the manifest, and what was printed. Entries default to noop's."""
     manifests = (find("noop"),)
@@ -60,8 +65,8 @@ def check(platform, *entries, **asked):
     request = StormRequest(**{"action": "noop", "rps": 10, "duration_s": 1, **asked})
 
     async def run():
-        prepared = await prepare(platform.target, manifests)
-        recipe = request.recipe(entries or choose.entries(manifests, None))
+        prepared = await prepare(platform.target, chosen(manifests))
+        recipe = request.recipe(entries or chosen(manifests).entries(manifests))
         return await before_the_storm(request, recipe, platform.target, prepared, Console(file=text, width=200))
 
     try:
@@ -96,10 +101,10 @@ def test_a_storm_that_fits_is_told_in_one_line_and_kept(bench):
 @pytest.mark.parametrize(("name", "rps", "duration_s"), [("align", 20, 20), ("noop", 5000, 60), ("noop", 200, 30)])
 def test_everyday_storms_are_not_refused(bench, name, rps, duration_s):
     async def deploy():
-        return await prepare(bench.target, (find(name),))
+        return await prepare(bench.target, chosen((find(name),)))
 
     asyncio.run(deploy())
-    found = check(bench, *choose.entries((find(name),), None), rps=rps, duration_s=duration_s)
+    found = check(bench, *chosen((find(name),)).entries((find(name),)), rps=rps, duration_s=duration_s)
     assert found.refusal is None
     assert found.fields["preflight"]["forced"] is False
 
