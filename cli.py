@@ -120,11 +120,17 @@ def _common(
 def _cluster_checks() -> Mapping[str, Check]:
     """The checks of labs and what they stand on, in the doctor's form."""
     from cluster import health
-    from cluster.state import default_home
+    from cluster.state import LabError, default_home
     from owray.health.finding import Finding, Level
 
     def translated(check: health.Check) -> Check:
-        return lambda: (Finding(one.check, Level(one.level), one.found, one.meaning, one.cure, one.figures) for one in check())
+        def told() -> Iterator[Finding]:
+            try:
+                yield from (Finding(one.check, Level(one.level), one.found, one.meaning, one.cure, one.figures) for one in check())
+            except LabError as problem:
+                raise RuntimeError(str(problem)) from problem
+
+        return told
 
     return {name: translated(check) for name, check in health.checks(default_home).items()}
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from cluster import lab as labs
 from cluster.lab import Lab, LocalOptions
 from cluster.local import Say
-from cluster.state import LabError
+from cluster.state import LabError, meant
 from owray.openwhisk.choice import Asked, Choice, LabPlatform, choose, no_target
 from owray.openwhisk.inspect import check
 from owray.openwhisk.target import Target, read_wskprops
@@ -67,7 +67,7 @@ def _find(home: Path, named: str | None) -> Lab | None:
     lab = labs.find(home, named or labs.DEFAULT_NAME)
     if named is not None:
         if lab is None:
-            raise LabError(f"no lab named '{named}' is up.  (owray up local --lab {named} makes it)")
+            raise LabError(f"no lab named '{named}' is up.{meant(home, named)}  (owray up local --lab {named} makes it)")
         if lab.openwhisk == "none":
             raise LabError(f"lab '{named}' has no OpenWhisk, only a Ray.  (leave out --lab, and name a target by --api-host)")
     return lab

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from cluster import local, processes, ray
 from cluster.cores import Cores
 from cluster.local import LocalOptions, Say
-from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, lab_names, lock_names, locked, read_state
+from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, kept_in, lab_names, lock_names, locked, read_state
 
 __all__ = ["Lab", "LabStatus", "Leftovers", "LocalOptions", "PartStatus", "abandoned_labs", "down", "find", "lend", "status", "up_local"]
 
@@ -123,7 +123,7 @@ class Leftovers:
 def up_local(home: Path, name: str, options: LocalOptions, say: Say) -> Lab:
     """Make a lab on this machine, or start what it lacks. Raises LabError when it cannot, or when another command is at it."""
     folder = LabFolder(home, name)
-    with locked(folder):
+    with locked(folder), kept_in(home):
         return _lab(folder, local.bring_up(folder, options, say))
 
 
@@ -157,7 +157,7 @@ def lend(home: Path, name: str, options: LocalOptions, say: Say) -> Iterator[Lab
     folder = LabFolder(home, f"{_BORROWED}{secrets.token_hex(2)}")
     with _signals_unwind():
         try:
-            with locked(folder):
+            with locked(folder), kept_in(home):
                 lab = _lab(folder, local.bring_up(folder, options, say, borrower=processes.mark(os.getpid(), "borrower")))
             yield lab
         finally:

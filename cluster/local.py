@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import string
 import sys
 import sysconfig
@@ -132,13 +133,16 @@ def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: proce
     """Start what a lab lacks; the caller holds its lock. Raises LabError, and leaves what did come up for the next `up` or `down`."""
     state = _settled(folder, options, borrower)
     config = _platform_config(folder, state) if state.openwhisk == "embedded" else None
+    lacks_platform = config is not None and bool(platform_trouble(folder, state))
+    if config is not None and lacks_platform:
+        _clear(folder.lab_id, PlatformStart.part)
+        _try_port(config)
     folder.make()
     journal = Journal(folder.state, state)
     journal.record()
     environment = _environment(folder.lab_id)
     starts: list[Start] = []
-    if config is not None and platform_trouble(folder, journal.state):
-        _clear(folder.lab_id, PlatformStart.part)
+    if config is not None and lacks_platform:
         starts.append(PlatformStart(folder, config, environment))
     if ray_trouble(journal.state):
         _clear(folder.lab_id, ray.RayStart.part)
@@ -310,6 +314,17 @@ def _start_all(starts: list[Start], journal: Journal, say: Say) -> None:
             elif elapsed_s > start.timeout_s:
                 raise LabError(f"the {start.part} was not ready after {start.timeout_s:.0f} s; its output is in {start.log}")
         time.sleep(_POLL_S)
+
+
+def _try_port(config: PlatformConfig) -> None:
+    """Raises LabError for a port that cannot be had: before anything is made, so that nothing is left of a lab that cannot be."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the platform does: one that was just let go of is free
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as problem:
+            reason = os.strerror(problem.errno or 0)
+            raise LabError(f"port {config.port} cannot be had: {reason}.  (--port names another one, else a free one is taken)") from None
 
 
 def _clear(lab_id: str, part: str) -> None:

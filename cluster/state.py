@@ -15,6 +15,8 @@ No secret is ever in the state file: the key of OpenWhisk is in `wskprops` and t
 
 from __future__ import annotations
 
+import difflib
+import errno
 import hashlib
 import os
 import re
@@ -35,6 +37,7 @@ OpenWhiskKind = Literal["embedded", "none"]
 
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
 _SCHEMA = 2
+_REFUSALS = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST))
 _LOCK_PATIENCE_S = 0.3
 """Longer than `status` holds the lock to see whether it is free, shorter than anybody would wait."""
 
@@ -148,6 +151,8 @@ def read_state(folder: LabFolder) -> LabState | None:
         state = msgspec.json.decode(folder.state.read_bytes(), type=LabState)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
+    except OSError as problem:
+        raise LabError(_refused(folder.home, problem)) from problem
     return state if state.schema == _SCHEMA else None
 
 
@@ -180,11 +185,12 @@ def locked(folder: LabFolder) -> Iterator[None]:
 
     The lock is the kernel's (flock): it ends with its holder, also by kill -9. Its file lies beside the folder and goes with it.
     """
-    folder.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.lock.parent.mkdir(mode=0o700, exist_ok=True)
     lock = filelock.FileLock(folder.lock, timeout=_LOCK_PATIENCE_S, mode=0o600)
     try:
-        lock.acquire()
+        with kept_in(folder.home):
+            folder.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.lock.parent.mkdir(mode=0o700, exist_ok=True)
+            lock.acquire()
     except filelock.Timeout:
         raise LabError(
             f"another owray command is bringing lab '{folder.name}' up or down at this moment; wait for it, or end it, and try again"
@@ -195,6 +201,21 @@ def locked(folder: LabFolder) -> Iterator[None]:
         if not folder.path.exists():
             folder.lock.unlink(missing_ok=True)  # while it is held: who opened this file meanwhile sees that it is gone and opens anew
         lock.release()
+
+
+@contextmanager
+def kept_in(home: Path) -> Iterator[None]:
+    """Raises LabError where the home's disk or its rights refuse to keep what is written."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in _REFUSALS:
+            raise
+        raise LabError(_refused(home, problem)) from problem
+
+
+def _refused(home: Path, problem: OSError) -> str:
+    return f"cannot keep a lab in {home}: {problem.strerror}.  (OWRAY_HOME names another place)"
 
 
 def default_home() -> Path:
@@ -218,3 +239,11 @@ def lab_names(home: Path) -> list[str]:
         return sorted(entry.name for entry in (home / "labs").iterdir() if entry.is_dir() and _NAME.fullmatch(entry.name))
     except FileNotFoundError:
         return []
+    except OSError as problem:
+        raise LabError(_refused(home, problem)) from problem
+
+
+def meant(home: Path, name: str) -> str:
+    """ " Did you mean 'two'?" where a lab has a name like this one, else nothing."""
+    near = difflib.get_close_matches(name, lab_names(home), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

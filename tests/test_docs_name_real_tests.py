@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 NAMED = re.compile(r"`(tests/[\w./-]+\.py)::(\w+)`")
-TABLES = ("endings.md",)
+TABLES = ("bad-input.md", "endings.md")
 """Pages of tables in which every line names its test."""
 
 

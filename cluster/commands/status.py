@@ -32,18 +32,22 @@ def mount(app: typer.Typer) -> None:
         from cluster import state
 
         home = state.default_home()
-        names = [lab] if lab is not None else list(dict.fromkeys((labs.DEFAULT_NAME, *state.lab_names(home))))
         with output.errors():
+            names = [lab] if lab is not None else list(dict.fromkeys((labs.DEFAULT_NAME, *state.lab_names(home))))
             found = [labs.status(home, name) for name in names]
         there = [one for one in found if one.condition != "absent"]
         if json:
             output.as_json(JSON_VERSION, {"labs": there})
         elif not there:
-            typer.echo(f"no lab{'' if lab is None else f' {lab!r}'} is up  (owray up local makes one)")
+            typer.echo("no lab is up  (owray up local makes one)" if lab is None else _absent(lab, state.meant(home, lab)))
         else:
             typer.echo("\n\n".join(_text(one) for one in there))
         if any(one.condition == "damaged" for one in there):
             raise typer.Exit(DAMAGED)
+
+
+def _absent(name: str, meant: str) -> str:
+    return f"no lab {name!r} is up{f'.{meant}' if meant else ''}  (owray up local --lab {name} makes it)"
 
 
 def _text(lab: LabStatus) -> str:

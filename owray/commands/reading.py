@@ -54,7 +54,11 @@ def plain_errors() -> Iterator[None]:
 
     try:
         yield
-    except (OSError, UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound, WrongTag) as problem:
+    except OSError as problem:
+        said = f"cannot use {problem.filename}: {problem.strerror}" if problem.filename else problem
+        typer.echo(f"owray: {said}", err=True)
+        raise typer.Exit(1) from None
+    except (UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound, WrongTag) as problem:
         typer.echo(f"owray: {problem}", err=True)
         raise typer.Exit(1) from None
 

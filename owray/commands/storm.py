@@ -61,15 +61,15 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
     try:
         return StormRequest(
             rps=shaping.rps,
-            duration_s=seconds(shaping.duration) if shaping.duration else None,
+            duration_s=seconds(shaping.duration, "--duration") if shaping.duration else None,
             calls=shaping.calls,
             workload=calling.workload,
             action=calling.action,
             size=calling.size,
             arrivals=shaping.arrivals,
             seed=shaping.seed,
-            warmup_s=seconds(shaping.warmup),
-            timeout_s=seconds(shaping.timeout),
+            warmup_s=seconds(shaping.warmup, "--warmup"),
+            timeout_s=seconds(shaping.timeout, "--timeout"),
             max_in_flight=shaping.max_in_flight,
             invokers=shaping.invokers,
             runs=runs,

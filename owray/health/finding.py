@@ -74,7 +74,7 @@ def examine(checks: Mapping[str, Check]) -> Iterator[Finding]:
             yield from list(check())
         except ImportError as missing:
             yield Finding(name, Level.WRONG, f"could not be looked at: {missing}", "owray itself needs this.", REINSTALL)
-        except (OSError, RuntimeError, ValueError) as problem:
+        except (LookupError, OSError, RuntimeError, ValueError) as problem:
             yield Finding(name, Level.BETTER, f"could not be looked at: {problem}", "Whether it is in order is not known.")
 
 

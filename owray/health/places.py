@@ -54,7 +54,7 @@ def disk(runs: Path) -> Iterator[Finding]:
 
     Leaves nothing behind; where the folder is missing, the one that it would be made in is looked at.
     """
-    there = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
+    there = next(folder for folder in (runs, *runs.absolute().parents) if os.path.exists(folder))  # noqa: PTH110 - Path raises
     try:
         free_bytes = shutil.disk_usage(there).free
         sync_ms = _sync_ms(there)

@@ -239,8 +239,11 @@ class RunFolder:
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
-    """All runs, oldest first."""
-    return [RunFolder(path) for path in sorted(runs.glob(f"{_PREFIX}*")) if (path / "run.json").exists()]
+    """All runs, oldest first. Raises RunNotFound where they cannot be looked at."""
+    try:
+        return [RunFolder(path) for path in sorted(runs.glob(f"{_PREFIX}*")) if (path / "run.json").exists()]
+    except PermissionError as problem:
+        raise RunNotFound(f"cannot look for runs in {runs}: {problem.strerror}.  (--runs-dir names another place)") from problem
 
 
 def find_runs(runs: Path, names: str = LATEST) -> list[RunFolder]:

@@ -28,11 +28,11 @@ class BadRequest(ValueError):
     """A storm that cannot be; the text names cause and fix."""
 
 
-def seconds(text: str) -> float:
-    """ "500ms", "10s", "2m", "1h", or a bare number of seconds. Raises BadRequest."""
+def seconds(text: str, option: str) -> float:
+    """ "500ms", "10s", "2m", "1h", or a bare number of seconds, as given to an option. Raises BadRequest."""
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None:
-        raise BadRequest(f"{text!r} is no duration; one looks like 500ms, 10s, 2m or 1h")
+        raise BadRequest(f"{option}: {text!r} is no duration; one looks like 500ms, 10s, 2m or 1h")
     return float(match[1]) * _UNITS_S[match[2] or "s"]
 
 

@@ -54,7 +54,7 @@ def test_a_folder_of_ones_own_is_listed_instead(printed, tmp_path):
         'workload = "zoo"\ndescription = "counts legs"\nkind = "python:default"\nsource = "legs.py"\nweight = 1\ndefault_size = "small"\n'
         "[limits]\nmemory_mb = 128\ntimeout_ms = 1000\nlogs_mb = 0\n[sizes]\nsmall = { legs = 2 }\n"
     )
-    (zoo,) = json.loads(printed("--actions-dir", str(tmp_path), "--json"))
+    (zoo,) = json.loads(printed("--actions-dir", str(tmp_path), "--json"))["workloads"]
     assert (zoo["workload"], zoo["actions"][0]["action"], zoo["actions"][0]["sizes"]) == ("zoo", "legs", {"small": {"legs": 2}})
 
 
