@@ -137,7 +137,7 @@ def test_as_it_is_typed(tmp_path, monkeypatch):
         shown = CliRunner().invoke(app, ["status"])
         assert (shown.exit_code, "\n  platform  none: for an OpenWhisk elsewhere\n" in shown.stdout) == (0, True)
         assert "key" not in [line.split()[0] for line in shown.stdout.splitlines()]
-        (described,) = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+        (described,) = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)["labs"]
         assert (described["openwhisk"], described["platform"]) == ("none", None)
         held = traces(tmp_path, "local")
     finally:
