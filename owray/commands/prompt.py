@@ -123,9 +123,12 @@ def converse(prompt: Prompt, history: Path) -> None:
     """Ask for lines on a terminal and answer them until the end; an error does not end it."""
     typer.echo(f"{prompt.runs()}; .help tells what there is, Ctrl-D leaves")
     with _history(history), contextlib.suppress(Leave):
-        for statement in _typed():
-            with contextlib.suppress(typer.Exit, KeyboardInterrupt), plain_errors():
-                prompt.answer(statement)
+        typed = _Typed()
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):  # wherever it comes
+                for statement in typed.read():
+                    with contextlib.suppress(typer.Exit), plain_errors():
+                        prompt.answer(statement)
 
 
 def play(prompt: Prompt, script: str) -> None:
@@ -150,26 +153,29 @@ def _script(text: str, split: Callable[[str], tuple[list[str], str]]) -> Iterato
         yield waiting
 
 
-def _typed() -> Iterator[str]:
-    """Statements as they are typed, until the end of input. Ctrl-C drops what is waiting for its semicolon."""
-    from owray.ask.statements import split
+class _Typed:
+    """Statements as they are typed."""
 
-    waiting = ""
-    while True:
+    def __init__(self) -> None:
+        self._waiting = ""
+
+    def read(self) -> list[str]:
+        """Those that another line completes. Ctrl-C drops what is waiting for its semicolon. Raises Leave at the end of input."""
+        from owray.ask.statements import split
+
+        waiting, self._waiting = self._waiting, ""
         try:
             line = input(_NEXT if waiting else _FIRST)
         except KeyboardInterrupt:
             typer.echo()
-            waiting = ""
-            continue
+            return []
         except EOFError:
             typer.echo()
-            return
+            raise Leave from None
         if not waiting and line.startswith("."):
-            yield line
-            continue
-        whole, waiting = split(f"{waiting}\n{line}")
-        yield from whole
+            return [line]
+        whole, self._waiting = split(f"{waiting}\n{line}")
+        return whole
 
 
 @contextlib.contextmanager
