@@ -14,14 +14,14 @@ from support import schemas
 from support.labs import running_lab
 from support.machines import CLI
 from support.runs import finished_run, new_run, planned_rows, recipe, record
+from support.tls_front import own_openwhisk
 
 import cli
 from cluster.lab import LocalOptions
 from cluster.state import LabFolder
 
 MARKER = "<!-- From here on"
-ELSEWHERE = {"runs"}
-"""Commands whose documents are written down elsewhere."""
+VALID = {"level": "VALID", "reasons": []}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def printed(home):
 
     def run(command, *arguments, code=0, **variables):
         environment = {**os.environ, "OWRAY_HOME": str(home), **variables}
-        words = [sys.executable, CLI, command, *map(str, arguments), "--json"]
+        words = [sys.executable, CLI, *command.split(), *map(str, arguments), "--json"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         return schemas.check(command, done.stdout)
@@ -47,13 +47,16 @@ def printed(home):
 
 
 def speaking_json(group: typer.core.TyperGroup) -> Iterator[str]:
+    """Commands by name; what a group says alone, one of its commands says, too."""
     for name, command in group.commands.items():
-        if any("--json" in parameter.opts for parameter in command.params):
+        if isinstance(command, typer.core.TyperGroup):
+            yield from (f"{name} {inner}" for inner in speaking_json(command))
+        elif any("--json" in parameter.opts for parameter in command.params):
             yield name
 
 
 def test_every_command_that_speaks_json_has_its_schema():
-    assert set(speaking_json(typer.main.get_command(cli.build()))) - ELSEWHERE == set(schemas.schemas())
+    assert set(speaking_json(typer.main.get_command(cli.build()))) == set(schemas.schemas())
 
 
 @pytest.mark.parametrize("command", sorted(schemas.schemas()))
@@ -100,6 +103,25 @@ def test_a_lab_brought_up_shown_and_removed(printed, home, tmp_path):
     assert printed("status", OWRAY_HOME=str(tmp_path / "empty")) == {"version": 1, "labs": []}
 
 
+def test_a_lab_that_is_a_ray_alone(printed, tmp_path):
+    home = tmp_path / "home"
+    with running_lab(home, "local", LocalOptions(openwhisk="none")):
+        made = printed("up", "local", OWRAY_HOME=str(home))["lab"]
+        (lab,) = printed("status", OWRAY_HOME=str(home))["labs"]
+    assert (made["openwhisk"], made["api_host"], made["profile"], made["platform_pids"]) == ("none", "", "", [])
+    assert (lab["openwhisk"], lab["condition"], lab["platform"], lab["profile"], lab["wskprops"]) == ("none", "up", None, "", "")
+
+
+def test_target(printed, tmp_path):
+    assert printed("target")["reach"]["tls"] is None
+    with own_openwhisk(tmp_path / "own") as own:
+        wskprops = str(own.write_wskprops(tmp_path / "wskprops"))
+        checked = printed("target", WSK_CONFIG_FILE=wskprops, SSL_CERT_FILE=str(own.certificate))
+        unchecked = printed("target", "--insecure", WSK_CONFIG_FILE=wskprops)
+    assert (checked["reach"]["tls"]["checked"], checked["reach"]["tls"]["subject"]) == (True, "127.0.0.1")
+    assert (unchecked["reach"]["tls"]["checked"], unchecked["reach"]["tls"]["subject"]) == (False, "")
+
+
 def test_recover(printed, tmp_path):
     assert printed("recover", "all", "--runs-dir", tmp_path) == {"version": 1, "runs": []}
     broken = new_run(tmp_path)
@@ -108,12 +130,68 @@ def test_recover(printed, tmp_path):
     first, second = printed("recover", "all", "--runs-dir", tmp_path)["runs"]
     assert (first["run"], first["recovery"]["found"], first["verdict"]["level"]) == (broken.run, 60, "INVALID")
     assert (second["run"], second["status"], second["recovery"]) == (judged_late.run, "ended", None)
+    assert first["recovery"]["set_aside"] == []
     assert printed("recover", first["run"], "--runs-dir", tmp_path) == {"version": 1, "runs": []}
+    assert printed("runs show", first["run"], "--runs-dir", tmp_path)["manifest"]["recovery"] == first["recovery"]
+
+
+def test_recover_where_a_journal_cannot_be_read(printed, tmp_path):
+    broken = new_run(tmp_path)
+    record(broken, list(planned_rows(recipe()))[:60]).close()
+    (journal,) = broken.journal_files()
+    journal.write_bytes(b"?" + journal.read_bytes()[1:])
+    (report,) = printed("recover", "all", "--runs-dir", tmp_path)["runs"]
+    assert report["recovery"]["set_aside"] == [f"set-aside/node=0/{journal.name}"]
+
+
+def test_judge(printed, tmp_path):
+    folder = finished_run(tmp_path, verdict=VALID)
+    slo = ("--slo", "p50<1s", "--slo", "max<1us", "--slo", "p99.9<1s", "--slo", "noop:cold<1%", "--slo", "rps>1")
+    document = printed("judge", *slo, "--runs-dir", tmp_path, code=2)
+    assert (document["run"], document["verdict"]) == (folder.run, VALID)
+    assert [each["state"] for each in document["objectives"]] == ["met", "missed", "undecided", "met", "met"]
+
+
+def test_runs_listed_and_measured(printed, tmp_path):
+    assert printed("runs list", "--runs-dir", tmp_path) == {"version": 1, "runs": []}
+    ended, going, broken = finished_run(tmp_path, verdict=VALID), new_run(tmp_path), new_run(tmp_path)
+    (broken.path / "run.json").write_text("{")
+    document = printed("runs list", "--runs-dir", tmp_path)
+    assert [(each["run"], each["status"]) for each in document["runs"]] == [
+        (ended.run, "ended"),
+        (going.run, "running"),
+        (broken.run, "unreadable"),
+    ]
+    sizes = printed("runs sizes", "--runs-dir", tmp_path)
+    assert sizes["total_bytes"] == sum(each["total_bytes"] for each in sizes["runs"])
+    ended.parts()[0].write_bytes(b"no part")
+    assert printed("runs sizes", ended.run, "--runs-dir", tmp_path)["runs"][0]["rows"] is None
+    assert printed("runs show", going.run, "--runs-dir", tmp_path)["manifest"]["verdict"] is None
+
+
+def test_runs_named_and_removed(printed, tmp_path):
+    folder = finished_run(tmp_path)
+    assert printed("runs tag", "latest", "base", "--runs-dir", tmp_path) == {"version": 1, "run": folder.run, "tags": ["base"]}
+    assert printed("runs untag", "base", "--runs-dir", tmp_path) == {"version": 1, "run": folder.run, "tags": []}
+    (removed,) = printed("runs rm", "latest", "--yes", "--runs-dir", tmp_path)["removed"]
+    assert (removed["run"], folder.path.exists()) == (folder.run, False)
 
 
 def test_storm(printed, tmp_path):
-    document = printed("storm", "--rps", 20, "--calls", 20, "--action", "noop", "--runs-dir", tmp_path)
+    options = ("--rps", 20, "--calls", 20, "--action", "noop", "--prewarm", 1, "--runs-dir", tmp_path)
+    document = printed("storm", *options, "--slo", "p50<90s", "--slo", "p99<90s", "--force", code=2)
     assert document["summary"]["planned"] == 20
-    unanswered = printed("storm", "--rps", 5, "--calls", 3, "--action", "sleep", "--timeout", "1ms", "--runs-dir", tmp_path, code=3)
-    assert unanswered["summary"]["breakdown"] is None
-    assert unanswered["summary"]["response_all"]["max_us"] == "inf"
+    assert [each["state"] for each in document["objectives"]] == ["met", "undecided"]
+    shown = printed("runs show", "--runs-dir", tmp_path)
+    assert (shown["manifest"]["verdict"], shown["manifest"]["fleet"]) == (document["verdict"], document["invokers"])
+    assert (shown["manifest"]["objectives"], shown["sizes"]["rows"]) == (document["objectives"], 20)
+    assert (shown["manifest"]["preflight"]["forced"], shown["manifest"]["prewarm"][0]["warm"]) == (True, 1)
+
+
+def test_storm_without_an_answer(printed, tmp_path):
+    """Each call takes a second; time-outs are looked for twenty times a second, so a short one may well be ok."""
+    calls = ("--rps", 5, "--calls", 3, "--action", "sleep", "--size", "large", "--timeout", "1ms")
+    document = printed("storm", *calls, "--slo", "max<1s", "--runs-dir", tmp_path, code=3)
+    assert document["summary"]["breakdown"] is None
+    assert document["summary"]["response_all"]["max_us"] == "inf"
+    assert [(each["state"], each["value"]) for each in document["objectives"]] == [("missed", "inf")]

@@ -15,8 +15,8 @@ Schema = Mapping[str, Any]
 
 
 def schemas() -> dict[str, Schema]:
-    """All of them by command."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+    """All of them by command; a file's name has hyphens where the command has spaces."""
+    return {path.stem.replace("-", " "): json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
 
 def check(command: str, text: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _kind(schema: Schema) -> str:
     if "const" in schema:
         return str(schema["const"])
     if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
+        return " or ".join({None: "null", "": "empty"}.get(value, f"`{value}`") for value in schema["enum"])
     kinds = schema.get("type", "any")
     told = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
     items = schema.get("items")
