@@ -9,6 +9,7 @@ refused; 6 something remains that `down` could not remove.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ _CTRL_C_IN_TYPER = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. click would exit with 2 on bad usage, which here means a missed objective."""
+    _have_streams()
     try:
         command = _command_line()
         code = command.main(args=None if arguments is None else list(arguments), prog_name="owray", standalone_mode=False)
@@ -67,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("owray: stopped", file=sys.stderr)
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _have_streams() -> None:
+    """Python has None for a standard stream that was closed before it began (`2>&-`); there is nobody to tell, but no reason to fail."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as the process lives
 
 
 def build() -> typer.Typer:

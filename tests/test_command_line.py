@@ -149,3 +149,9 @@ def test_a_shell_that_has_no_completion_is_refused_in_one_line(shell):
 
 def test_the_program_is_the_one_of_this_checkout(checkout):
     assert Path(cli.__file__) == checkout / "cli.py"
+
+
+def test_closed_standard_streams_are_no_reason_to_fail(checkout, tmp_path):
+    command = f"exec {sys.executable} {checkout / 'cli.py'} sql <&- 2>&-"
+    ended = subprocess.run(["/bin/sh", "-c", command], env={**os.environ, "OWRAY_HOME": str(tmp_path)}, stdout=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")

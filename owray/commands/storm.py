@@ -106,7 +106,7 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
         place_for_runs(request)
         claim_report(junit)
         with lend_ground(asked, progress) as ground:
-            played = play(request, ground, progress, command=("owray", *sys.argv[1:]))
+            played = play(request, chosen, ground, progress, command=("owray", *sys.argv[1:]))
     except (BadRequest, ManifestError, NoCluster, OpenWhiskError, StartFailed, TargetError, UnknownNameError) as problem:
         raise typer.TyperException(str(problem)) from problem
     except FleetLost as problem:

@@ -73,7 +73,7 @@ def disk(runs: Path) -> Iterator[Finding]:
         level,
         f"{free_bytes / 1e9:,.1f} GB free in {runs}, room for about {free_bytes // _BYTES_A_CALL / 1e6:,.0f} million calls",
         "A disk that is full in the midst of a storm ends it.",
-        "make room (owray runs shows what is there), or export OWRAY_HOME=FOLDER on a larger disk" if level is not Level.FINE else "",
+        "make room (owray runs sizes shows what is there), or export OWRAY_HOME=FOLDER on a larger disk" if level is not Level.FINE else "",
         {"free_bytes": free_bytes},
     )
     slow = sync_ms > _SLOW_SYNC_MS

@@ -19,7 +19,7 @@ owray has no variables of its own for this. __OW_API_HOST and __OW_API_KEY, whic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from owray.openwhisk.target import Target, TargetError, properties_of, read_key, read_wskprops
@@ -73,7 +73,7 @@ class _Place:
     """What one place says of a target; empty where it says nothing. `host_from` and `key_from` are what to call it."""
 
     host: str = ""
-    key: str = ""
+    key: str = field(default="", repr=False)
     namespace: str = ""
     host_from: str = ""
     key_from: str = ""

@@ -49,11 +49,18 @@ class Target:
 
 
 def _normal_host(written: str, source: str) -> str:
-    parts = urlsplit(written if "://" in written else f"https://{written}")
+    no_host = TargetError(f"{source}: {written!r} is no API host; one looks like https://openwhisk.example:443")
+    if not written.isprintable():  # urlsplit leaves out what it takes for typing errors
+        raise no_host
+    try:
+        parts = urlsplit(written if "://" in written else f"https://{written}")
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        raise no_host from None
     if "@" in parts.netloc:
         raise TargetError(f"{source}: the API host holds credentials; they belong into AUTH")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or not _has_usable_port(parts):
-        raise TargetError(f"{source}: {written!r} is no API host; one looks like https://openwhisk.example:443")
+        raise no_host
     return f"{parts.scheme}://{parts.netloc}"
 
 

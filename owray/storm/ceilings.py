@@ -11,7 +11,8 @@ millisecond), without which nothing is refused. docs/preflight.md has the table.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
 from owray.http1.pool import MAX_USES
@@ -62,11 +63,20 @@ def rate_that_fits(ceilings: Sequence[Ceiling]) -> float | None:
 def cures(ceilings: Sequence[Ceiling], capacity: Capacity) -> list[str]:
     """What lifts these, one line each; knobs of a lab are turned in one go."""
     lines = list(dict.fromkeys(each.cure.text for each in ceilings if each.cure.text))
-    knobs = " ".join(each.cure.knob for each in ceilings if each.cure.knob)
+    knobs = _turned(each.cure.knob for each in ceilings if each.cure.knob)
     if knobs:
         profile = "" if capacity.profile in (None, "bench") else f" --profile {capacity.profile}"
         lines.insert(0, f"owray down, then owray up local{profile} {knobs}")
     return lines
+
+
+def _turned(knobs: Iterable[str]) -> str:
+    """Each knob once, as far as it has to be turned: of one knob all figures are in one unit."""
+    furthest: dict[str, str] = {}
+    for knob in knobs:
+        option = knob.split()[0]
+        furthest[option] = max(furthest.get(option, knob), knob, key=lambda one: int(re.sub(r"\D", "", one)))
+    return " ".join(furthest.values())
 
 
 # --- limits of the namespace

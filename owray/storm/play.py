@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from rich.console import Console
+from rich.markup import escape
 
 import owray
 from owray.fleet.cluster import FleetLost, connected
@@ -34,7 +35,7 @@ from owray.fleet.spec import FleetReport, StormSpec
 from owray.plan.recipe import Plan
 from owray.record.recover import this_process
 from owray.record.run import RunFolder, runs_folder
-from owray.storm.choose import choose
+from owray.storm.choose import Chosen
 from owray.storm.deploying import Prepared, prepare
 from owray.storm.ground import Ground
 from owray.storm.judging import Judged, judge
@@ -63,16 +64,15 @@ class Played:
     judged: Judged
 
 
-def play(request: StormRequest, ground: Ground, console: Console, command: tuple[str, ...] = ()) -> Played:
-    """Play a storm to its end.
+def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console, command: tuple[str, ...] = ()) -> Played:
+    """Play a storm of what was chosen for the request to its end.
 
     Raises UnknownNameError, BadRequest, OpenWhiskError, NoCluster, StartFailed and KeyboardInterrupt before load, and leaves no run;
     after that every ending is a `Played`, but that of a coordinator which died or of a disk that takes no verdict: FleetLost.
     """
-    chosen = choose(request)  # a size that no action has is said before anything is touched
     prepared = asyncio.run(prepare(ground.target, chosen))
     for name in prepared.left_out:
-        console.print(f"[yellow]left out:[/] {name}: the platform has no such runtime", highlight=False)
+        console.print(f"[yellow]left out:[/] {escape(name)}: the platform has no such runtime", highlight=False)
     for note in prepared.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     recipe = request.recipe(chosen.entries(prepared.played))

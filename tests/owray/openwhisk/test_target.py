@@ -72,7 +72,20 @@ def test_a_missing_file_is_named_with_the_way_to_make_it(tmp_path):
         read_wskprops(tmp_path / "wskprops")
 
 
-@pytest.mark.parametrize("host", ["ftp://here", "https://", "https://host/api/v1", "http://host?x=1", "http://host:port", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ftp://here",
+        "https://",
+        "https://host/api/v1",
+        "http://host?x=1",
+        "http://host:port",
+        "",
+        "http://[::1",
+        "http://a..b",
+        "http://a\nb",
+    ],
+)
 def test_an_api_host_is_a_url_without_a_path(host):
     with pytest.raises(TargetError, match="is no API host"):
         Target(host, KEY)

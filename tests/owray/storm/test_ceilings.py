@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owray.storm.ceilings import binds_first, cures, rate_that_fits, weigh
-from owray.storm.figures import Accuracy, Asked, Capacity, Level, Measured
+from owray.storm.figures import Accuracy, Asked, Capacity, Ceiling, Cure, Level, Measured
 
 STORM = Asked(rps=100, planned=6000, measured=6000, length_s=60, timeout_ms=90_000)
 BENCH = Capacity(
@@ -187,3 +187,8 @@ def test_figures_are_finite_and_a_lower_rate_is_never_judged_worse(rps, length_s
     for each in high:
         assert each.rps is None or 0 <= each.rps < float("inf")
         assert order.index(low[each.what]) <= order.index(each.level)
+
+
+def test_a_knob_that_several_ask_for_is_turned_once_and_far_enough():
+    spoilers = [Ceiling("a", "1", "1", Level.SPOILS, cure=Cure(knob=f"--payload {size}b")) for size in (900, 5000, 1000)]
+    assert cures(spoilers, STANDALONE) == ["owray down, then owray up local --profile standalone --payload 5000b"]
