@@ -150,6 +150,8 @@ def test_judge(printed, tmp_path):
     document = printed("judge", *slo, "--runs-dir", tmp_path, code=2)
     assert (document["run"], document["verdict"]) == (folder.run, VALID)
     assert [each["state"] for each in document["objectives"]] == ["met", "missed", "undecided", "met", "met"]
+    folder.update(status="aborted")
+    assert printed("judge", *slo, "--runs-dir", tmp_path, code=4)["aborted"] == "the storm was stopped"
 
 
 def test_runs_listed_and_measured(printed, tmp_path):

@@ -23,9 +23,10 @@ CANNOT = 1
 
 
 def mount(app: typer.Typer) -> None:
-    app.command("judge", epilog="Exit codes: 0 believed and met, 1 could not judge, 2 an objective was not met, 3 the run is INVALID.")(
-        judge
-    )
+    app.command(
+        "judge",
+        epilog="Exit codes: 0 believed and met, 1 could not judge, 2 an objective was not met, 3 the run is INVALID, 4 it ended early.",
+    )(judge)
 
 
 def judge(
@@ -38,7 +39,7 @@ def judge(
     """Judge a run by objectives: those given, or those that its storm was given. The run stays as it is."""
     from owray.openwhisk.catalogue import UnknownNameError
     from owray.record.run import find_run, runs_folder
-    from owray.storm.report import judged_code
+    from owray.storm.report import exit_code
     from owray.storm.request import BadRequest
 
     with plain_errors():
@@ -49,7 +50,7 @@ def judge(
             raise typer.TyperException(str(problem)) from problem
         _print(folder, findings, as_json=as_json)
         written = leave_report(junit, findings)
-    raise typer.Exit(judged_code(findings.verdict, findings.objectives) if written else CANNOT)
+    raise typer.Exit(exit_code(findings) if written else CANNOT)
 
 
 def _findings(folder: RunFolder, manifest: Manifest, slo: list[str], junit: Path | None) -> Findings:
@@ -100,7 +101,7 @@ def _print(folder: RunFolder, findings: Findings, *, as_json: bool) -> None:
     from rich.console import Console
 
     from owray.storm.objectives import lines
-    from owray.storm.report import verdict_lines
+    from owray.storm.report import early_end, verdict_lines
 
     if as_json:
         document = {
@@ -109,9 +110,11 @@ def _print(folder: RunFolder, findings: Findings, *, as_json: bool) -> None:
             "path": str(folder.path),
             "verdict": findings.verdict.to_json(),
             "objectives": [result.to_json() for result in findings.objectives],
+            "aborted": findings.aborted,
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
     console = Console()
-    for line in (*lines(findings.objectives, findings.verdict.level), *verdict_lines(findings.verdict)):
+    early = () if findings.aborted is None else (early_end(findings.aborted),)
+    for line in (*early, *lines(findings.objectives, findings.verdict.level), *verdict_lines(findings.verdict)):
         console.print(line, highlight=False, soft_wrap=True)

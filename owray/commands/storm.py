@@ -116,5 +116,6 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
         typer.echo(as_json_text(played))
     else:
         render(played, Console())
-    written = leave_report(junit, findings(played))
-    return exit_code(played) if written else EXIT_ABORTED
+    found = findings(played)
+    written = leave_report(junit, found)
+    return exit_code(found) if written else EXIT_ABORTED

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ import psutil
 
 from owray.fleet.spec import PlayerReport, PlayerSpec, Priority, Ready
 from owray.http1.connection import Connection, connect
+from owray.http1.descriptors import raise_descriptor_limit
 from owray.http1.pool import Pool
 from owray.plan.recipe import Plan
 from owray.record.journal import Header, Recorder
@@ -50,7 +50,7 @@ class Player:
         """Be ready to start. Raises OSError where the target cannot be reached."""
         spec = self._spec
         loop = asyncio.get_running_loop()
-        descriptors = _raise_descriptor_limit()
+        descriptors = raise_descriptor_limit()  # a call in flight needs one
         self._priority = _take_core(spec.core)
         storm = spec.storm
         folder = RunFolder(storm.folder)
@@ -154,11 +154,3 @@ def _take_core(core: int | None) -> Priority:
     except PermissionError:
         return "normal"
     return "real-time"
-
-
-def _raise_descriptor_limit() -> int:
-    """A call in flight needs a descriptor: take all that the system allows this process; returns how many that is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard

@@ -20,8 +20,8 @@ Phase = Literal["preparing", "waiting", "playing", "draining", "sealing", "over"
 class Gateway:
     """Where the calls go. `auth` ("uuid:key") is in no repr and no log.
 
-    `authorities` are the certificates (PEM) that TLS trusts instead of the machine's own, empty for those: an invoker's environment is not
-    that of the command, so the files that this names are read where they are named.
+    `authorities` are certificates (PEM) that TLS trusts beside the machine's own, empty for none: an invoker's environment is not that of
+    the command, so the files that this names are read where they are named.
     """
 
     host: str
@@ -41,7 +41,9 @@ class Gateway:
         """The address with its TLS context, made here because a context cannot be sent to another process."""
         if not self.tls:
             return Tcp(self.host, self.port)
-        context = ssl.create_default_context(cadata=self.authorities or None)
+        context = ssl.create_default_context()  # with `cadata` it would leave out the machine's own
+        if self.authorities:
+            context.load_verify_locations(cadata=self.authorities)
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -13,6 +13,8 @@ from owray.fleet.spec import Gateway
 from owray.openwhisk.target import Target
 
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""OpenSSL reads no other file of a folder (openssl rehash makes these names)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,15 @@ class Ground:
 
 
 def _authorities() -> str:
-    """The certificates of the file that SSL_CERT_FILE names, as OpenSSL reads it: what is no certificate in it is passed over."""
+    """The certificates that SSL_CERT_FILE and SSL_CERT_DIR name, each once; what is no certificate in a file is passed over."""
+    files = [Path(os.environ.get("SSL_CERT_FILE", ""))]
+    for folder in filter(None, os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)):
+        files += sorted(path for path in Path(folder).glob("*") if _HASHED_NAME.fullmatch(path.name))
+    return "\n".join(dict.fromkeys(certificate for file in files for certificate in _certificates(file)))
+
+
+def _certificates(file: Path) -> list[str]:
     try:
-        text = Path(os.environ.get("SSL_CERT_FILE", "")).read_bytes().decode("ascii", errors="ignore")
+        return _CERTIFICATE.findall(file.read_bytes().decode("ascii", errors="ignore"))
     except OSError:
-        return ""
-    return "\n".join(_CERTIFICATE.findall(text))
+        return []

@@ -16,7 +16,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,11 +30,13 @@ from rich.console import Console
 from rich.markup import escape
 
 import owray
+from owray.ask.session import QueryError
 from owray.fleet.cluster import FleetLost, connected
 from owray.fleet.spec import FleetReport, StormSpec
+from owray.judge.objectives import Objective
 from owray.plan.recipe import Plan
 from owray.record.recover import this_process
-from owray.record.run import RunFolder, runs_folder
+from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
 from owray.storm.choose import Chosen
 from owray.storm.deploying import Prepared, prepare
 from owray.storm.ground import Ground
@@ -57,18 +59,19 @@ _VERSIONS_OF = ("ray", "uvloop", "httptools", "msgspec", "numpy", "pyarrow", "du
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A storm that was played: its run, what the fleet reports, and what the judge says."""
+    """A storm that was played: its run, what the fleet reports, what the judge says, and the manifest that holds it all."""
 
     folder: RunFolder
     fleet: FleetReport
     judged: Judged
+    manifest: Manifest
 
 
 def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console, command: tuple[str, ...] = ()) -> Played:
     """Play a storm of what was chosen for the request to its end.
 
     Raises UnknownNameError, BadRequest, OpenWhiskError, NoCluster, StartFailed and KeyboardInterrupt before load, and leaves no run;
-    after that every ending is a `Played`, but that of a coordinator which died or of a disk that takes no verdict: FleetLost.
+    after that every ending is a `Played`, but that of a coordinator which died or of a run that cannot be judged: FleetLost.
     """
     prepared = asyncio.run(prepare(ground.target, chosen))
     for name in prepared.left_out:
@@ -90,10 +93,18 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
             cores=ground.cluster.cores,
         )
         fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, signals)
+    return judged(folder, fleet, request.objectives)
+
+
+def judged(folder: RunFolder, fleet: FleetReport, objectives: Sequence[Objective] = ()) -> Played:
+    """Judge a run that is complete. Raises FleetLost where its rows cannot be read now, or its verdict not be kept."""
     try:
-        return Played(folder, fleet, judge(folder, fleet, request.objectives))
-    except OSError as problem:
-        told = f"the verdict could not be written: {problem.strerror}; make room first"
+        return Played(folder, fleet, judge(folder, fleet, objectives), folder.load())
+    except (OSError, QueryError, ManifestError) as problem:
+        if isinstance(problem, OSError):
+            told = f"the verdict could not be written: {problem.strerror}; make room first"
+        else:
+            told = f"the run could not be judged: {str(problem).rstrip('.')}"
         raise FleetLost(f"{told}.  (owray recover {folder.run} judges the run)") from problem
 
 

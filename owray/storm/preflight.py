@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from owray.http1.descriptors import connections_left
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry
@@ -66,7 +67,7 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
         if request.preflight:
             fields["preflight"] = await _preflight(client, request, recipe, capacity_of(prepared, target), console)
         if request.prewarm:
-            done = [await prewarm(client, entry, request.prewarm) for entry in recipe.entries]
+            done = [await prewarm(client, entry, request.prewarm, connections_left()) for entry in recipe.entries]
             fields["prewarm"] = tuple(each.to_json() for each in done)
             view.show_prewarmed(done, console)
     return fields

@@ -48,11 +48,14 @@ class Prewarmed:
         return asdict(self)
 
 
-async def prewarm(client: OpenWhisk, entry: Entry, wanted: int) -> Prewarmed:
-    """Warm so many containers of an action, or as many as there can be. Raises OpenWhiskError where it cannot be called."""
+async def prewarm(client: OpenWhisk, entry: Entry, wanted: int, most_at_once: int) -> Prewarmed:
+    """Warm so many containers of an action, or as many as there can be. Raises OpenWhiskError where it cannot be called.
+
+    `most_at_once` calls are under way together at most; where more are wanted that is the problem, and nothing is verified.
+    """
     met: set[str] = set()
     started = calls = 0
-    width = wanted
+    width = min(wanted, most_at_once)
     known = 0
     for _ in range(MOST_ROUNDS):
         probes = await _at_once(client, entry, width)
@@ -64,8 +67,10 @@ async def prewarm(client: OpenWhisk, entry: Entry, wanted: int) -> Prewarmed:
         if problem or known >= wanted:
             break
         if known == before:
-            width = min(2 * width, WIDEST * wanted)
+            width = min(2 * width, WIDEST * wanted, most_at_once)
     started_anew = 0
+    if not problem and wanted > most_at_once:
+        problem = f"only {most_at_once:,} calls can be under way at once here  (ulimit -n)"
     if not problem:
         verified = await _at_once(client, entry, wanted)
         calls += wanted

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from rich.table import Table
 
 from owray.ask.summary import Percentiles, Summary
 from owray.fleet.spec import FleetReport
-from owray.judge.results import Result, all_met
+from owray.judge.results import all_met
 from owray.judge.verdict import Level, Verdict
 from owray.record.run import Manifest
 from owray.storm.junit import Findings
@@ -35,23 +35,18 @@ EXIT_ABORTED = 4
 _LEVEL_STYLE = {Level.VALID: "bold green", Level.DEGRADED: "bold yellow", Level.INVALID: "bold red"}
 
 
-def exit_code(played: Played) -> int:
-    """4 where the storm ended early, else what `judged_code` says."""
-    if played.fleet.aborted is not None or played.fleet.lost:
+def exit_code(findings: Findings) -> int:
+    """4 where the storm ended early, 3 where the run cannot be believed, 2 where an objective was not met, else 0."""
+    if findings.aborted is not None:  # also where an invoker was lost
         return EXIT_ABORTED
-    return judged_code(played.judged.verdict, played.judged.objectives)
-
-
-def judged_code(verdict: Verdict, objectives: Iterable[Result]) -> int:
-    """3 where the run cannot be believed, 2 where an objective was not met, else 0."""
-    if verdict.level is Level.INVALID:
+    if findings.verdict.level is Level.INVALID:
         return EXIT_INVALID
-    return EXIT_OK if all_met(objectives) else EXIT_MISSED
+    return EXIT_OK if all_met(findings.objectives) else EXIT_MISSED
 
 
 def findings(played: Played) -> Findings:
-    """What a report for a CI server is made of."""
-    return Findings(played.folder.load(), played.judged.verdict, played.judged.objectives, played.fleet.aborted)
+    """What the exit code and a report for a CI server are made of."""
+    return Findings(played.manifest, played.judged.verdict, played.judged.objectives, played.fleet.aborted)
 
 
 def as_json_text(played: Played) -> str:
@@ -74,7 +69,7 @@ def as_json_text(played: Played) -> str:
 def render(played: Played, console: Console) -> None:
     """Print the summary."""
     summary = played.judged.summary
-    manifest = played.folder.load()
+    manifest = played.manifest
     for line in _headline(played, summary, manifest):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(_times(summary))
@@ -93,13 +88,18 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield f"           {escape(reason)}"
 
 
+def early_end(reason: str) -> str:
+    """That a storm ended early and why, with rich's markup."""
+    return f"[bold red]ended early[/]: {escape(reason)}"
+
+
 def _headline(played: Played, summary: Summary, manifest: Manifest) -> Iterator[str]:
     recipe = manifest.recipe
     actions = ", ".join(dict.fromkeys(f"{entry.action} {entry.size}".rstrip() for entry in recipe.entries))
     phase = f" after {recipe.warmup_s:g} s of warm-up" if recipe.warmup_s else ""
     yield f"\n[bold]{escape(actions)}[/] at {recipe.rps:g} calls a second, {recipe.arrivals}, for {summary.measure_s:g} s{phase}"
     if played.fleet.aborted is not None:
-        yield f"[bold red]ended early[/]: {escape(played.fleet.aborted)}"
+        yield early_end(played.fleet.aborted)
     checked = f" ({summary.checked:,} with their result checked)" if summary.checked else ""
     outcomes = ", ".join(f"{count:,} {name}{checked if name == 'ok' else ''}" for name, count in summary.outcomes) or "none"
     yield f"calls      {summary.planned:,} planned, {summary.attempted:,} attempted: {outcomes}"

@@ -65,7 +65,7 @@ def test_a_run_stays_as_it_is(judging, played):
 def test_json_is_the_only_thing_on_the_output_stream_and_has_its_shape(judging, played):
     folder = played()
     document = json.loads(judging(folder.run, "--json", "--slo", "ok>99%")[1])
-    assert list(document) == ["version", "run", "path", "verdict", "objectives"]
+    assert list(document) == ["version", "run", "path", "verdict", "objectives", "aborted"]
     assert (document["version"], document["run"], document["verdict"]) == (1, folder.run, VALID)
     assert document["objectives"] == [
         {
@@ -80,10 +80,19 @@ def test_json_is_the_only_thing_on_the_output_stream_and_has_its_shape(judging, 
     ]
 
 
+@pytest.mark.parametrize(("verdict", "slo"), [(VALID, "p99<1s"), (VALID, "p99<1ms"), (INVALID, "p99<1s")])
+def test_an_early_end_outweighs_all_else_and_is_said(judging, played, verdict, slo):
+    played(verdict=verdict).update(status="aborted")
+    code, output, _ = judging("--slo", slo)
+    assert (code, output.splitlines()[0]) == (4, "ended early: the storm was stopped")
+    code, output, _ = judging("--slo", slo, "--json")
+    assert (code, json.loads(output)["aborted"]) == (4, "the storm was stopped")
+
+
 def test_the_report_is_written_for_a_ci_server(judging, played, tmp_path):
     played().update(status="aborted")
     report = tmp_path / "storm.xml"
-    assert judging("--slo", "p99<1ms", "--junit", report)[0] == 2
+    assert judging("--slo", "p99<1ms", "--junit", report)[0] == 4
     suite = tree(report.read_text())[0]
     assert [(case.get("name"), [child.tag for child in case]) for case in suite.iter("testcase")] == [
         ("verdict", ["error"]),

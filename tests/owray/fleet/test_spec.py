@@ -43,10 +43,14 @@ def test_a_gateways_key_is_in_no_repr():
     assert "secret" not in repr(spec().of_invoker(0, "0"))
 
 
-def test_authorities_that_are_named_are_trusted_instead_of_the_machines_own(tmp_path):
-    _, certificate = self_signed(tmp_path)
-    context = Gateway("127.0.0.1", 443, "", tls=True, authorities=certificate.read_text()).address().tls
-    assert [dict(pair for part in each["subject"] for pair in part) for each in context.get_ca_certs()] == [{"commonName": "127.0.0.1"}]
+def test_authorities_that_are_named_are_trusted_beside_the_machines_own(tmp_path, monkeypatch):
+    named, own = tmp_path / "named", tmp_path / "own"
+    for folder in (named, own):
+        folder.mkdir()
+    certificates = [self_signed(folder)[1].read_text() for folder in (named, own)]
+    monkeypatch.setenv("SSL_CERT_FILE", str(own / "certificate.pem"))
+    context = Gateway("127.0.0.1", 443, "", tls=True, authorities=certificates[0]).address().tls
+    assert set(context.get_ca_certs(binary_form=True)) == {ssl.PEM_cert_to_DER_cert(text) for text in certificates}
     assert context.verify_mode == ssl.CERT_REQUIRED
 
 

@@ -11,10 +11,9 @@ from support.runs import finished_run, recipe
 from owray.fleet.spec import FleetReport
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.record.layout import Outcome
-from owray.storm.judging import judge
 from owray.storm.objectives import check_actions, read_objectives
-from owray.storm.play import Played
-from owray.storm.report import as_json_text, exit_code, render
+from owray.storm.play import judged
+from owray.storm.report import as_json_text, exit_code, findings, render
 from owray.storm.request import BadRequest
 
 FINE = FleetReport(reports=(), lost=(), late=(), aborted=None)
@@ -33,7 +32,7 @@ def stormy(row):
 def played(tmp_path):
     def play(*objectives, fleet=FINE, change=dict, plan=None):
         folder = finished_run(tmp_path, plan or recipe(), change)
-        return Played(folder, fleet, judge(folder, fleet, read_objectives(objectives)))
+        return judged(folder, fleet, read_objectives(objectives))
 
     return play
 
@@ -92,18 +91,18 @@ def test_a_time_that_never_came_is_inf_in_json_and_in_the_run(played):
     ],
 )
 def test_an_early_end_outweighs_the_verdict_and_the_verdict_an_objective(played, objectives, fleet, code):
-    assert exit_code(played(*objectives, fleet=fleet)) == code
+    assert exit_code(findings(played(*objectives, fleet=fleet))) == code
 
 
 @pytest.mark.parametrize("objectives", [(), ("error>99%",), ("lag.p50<1s", "throttled>=100%")])
 def test_a_storm_without_one_ok_call_never_exits_0_whatever_it_met(played, objectives):
     storm = played(*objectives, change=lambda row: row | {"outcome": Outcome.THROTTLED})
     assert all(result.state == "met" for result in storm.judged.objectives)
-    assert exit_code(storm) == 3
+    assert exit_code(findings(storm)) == 3
 
 
 def test_nor_does_one_whose_calls_were_all_in_the_warm_up(played):
-    assert exit_code(played(plan=recipe(duration_s=2, warmup_s=1.999))) == 3
+    assert exit_code(findings(played(plan=recipe(duration_s=2, warmup_s=1.999)))) == 3
 
 
 def test_an_objective_that_is_given_twice_is_judged_once():

@@ -17,7 +17,7 @@ from owray.storm.choose import Chosen
 from owray.storm.deploying import prepare
 from owray.storm.parameters import Payload
 from owray.storm.preflight import Refused, before_the_storm
-from owray.storm.prewarm import prewarm
+from owray.storm.prewarm import MOST_ROUNDS, prewarm
 from owray.storm.request import StormRequest
 
 KIND = "python:default"
@@ -206,10 +206,22 @@ def test_containers_that_the_platform_has_no_memory_for_are_a_warning(bench):
     assert found.text.startswith("warning    many: 8 of 10 containers warm; 10 calls at once started ")
 
 
+def test_no_more_calls_are_under_way_than_there_are_connections_for(bench):
+    async def run():
+        async with OpenWhisk(bench.target) as client:
+            return await prewarm(client, entry("held"), 5, 2)
+
+    put(bench, held=HOLDS)
+    done = asyncio.run(run())
+    assert done.problem == "only 2 calls can be under way at once here  (ulimit -n)"
+    assert done.calls <= 2 * MOST_ROUNDS
+    assert not done.is_enough
+
+
 def test_a_throttle_ends_the_warming(standalone):
     async def run():
         async with OpenWhisk(standalone.target) as client:
-            return await prewarm(client, entry("held"), 40)
+            return await prewarm(client, entry("held"), 40, 1_000)
 
     put(standalone, held=HOLDS)
     done = asyncio.run(run())

@@ -8,11 +8,11 @@ from rich.console import Console
 from support.golden import is_golden
 from support.runs import finished_run, recipe
 
+from owray.fleet.cluster import FleetLost
 from owray.fleet.spec import FleetReport, PlayerReport
 from owray.record.layout import Outcome
-from owray.storm.judging import judge
-from owray.storm.play import Played
-from owray.storm.report import as_json_text, exit_code, render
+from owray.storm.play import judged
+from owray.storm.report import as_json_text, exit_code, findings, render
 from owray.wire.counters import Counters
 
 
@@ -33,8 +33,7 @@ def played(tmp_path):
 
     def play(change=dict, plan=None, of_fleet=None, **values):
         folder = finished_run(tmp_path, plan or recipe(), change, **values)
-        told = of_fleet or fleet()
-        return Played(folder, told, judge(folder, told))
+        return judged(folder, of_fleet or fleet())
 
     return play
 
@@ -68,7 +67,7 @@ def test_the_summary_of_a_storm_that_lost_an_invoker_says_so(played):
     lost = fleet(reports=(), lost=(0,), aborted="invoker 0 was lost")
     storm = played(lambda row: row | {"outcome": Outcome.LOST} if row["seq"] > 40 else row, of_fleet=lost)
     assert is_golden("storm_lost.txt", printed(storm))
-    assert exit_code(storm) == 4
+    assert exit_code(findings(storm)) == 4
 
 
 def test_the_summary_as_json(played):
@@ -96,4 +95,14 @@ def test_json_writes_a_percentile_that_no_call_reached_as_inf(played):
     ],
 )
 def test_an_early_end_outweighs_the_verdict_in_the_exit_code(played, of_fleet, outcome, code):
-    assert exit_code(played(lambda row: row | {"outcome": outcome}, of_fleet=of_fleet)) == code
+    assert exit_code(findings(played(lambda row: row | {"outcome": outcome}, of_fleet=of_fleet))) == code
+
+
+@pytest.mark.parametrize("broken", ["a part", "run.json"])
+def test_a_run_that_cannot_be_judged_after_its_storm_is_said_with_the_cure(tmp_path, broken):
+    folder = finished_run(tmp_path)
+    (folder.parts()[0] if broken == "a part" else folder.path / "run.json").write_bytes(b"{")
+    with pytest.raises(FleetLost) as told:
+        judged(folder, fleet())
+    assert str(told.value).startswith("the run could not be judged: ")
+    assert str(told.value).endswith(f".  (owray recover {folder.run} judges the run)")
