@@ -15,7 +15,7 @@ _PIECES = re.compile(
   | \$\$.*?\$\$
   | (?P<comment>--[^\n]*(?:\n|\Z) | /\*.*?\*/)
   | (?P<open>'|"|\$\$|/\*)
-  | .
+  | [^;'"$/-]+ | .
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -24,18 +24,18 @@ _PIECES = re.compile(
 def split(text: str) -> tuple[list[str], str]:
     """The whole statements of a text, without their semicolons, and what is left behind the last one.
 
-    Empty statements, and those that are comments only, are left out; so is a rest of that kind. Otherwise whole + rest is the text.
+    Comments before a statement are left out, and so is what is nothing but comments: typed line by line it is the same as at once.
     """
     whole: list[str] = []
-    start, says_something = 0, False
+    start: int | None = None
     for piece in _PIECES.finditer(text):
         if piece["open"]:  # a quote or a comment that is not closed yet takes all that follows
-            says_something = True
+            start = piece.start() if start is None else start
             break
         if piece["end"]:
-            if says_something:
+            if start is not None:
                 whole.append(text[start : piece.start()].strip())
-            start, says_something = piece.end(), False
-        elif not piece["comment"] and not piece[0].isspace():
-            says_something = True
-    return whole, text[start:].lstrip() if says_something else ""
+            start = None
+        elif start is None and not piece["comment"] and not piece[0].isspace():
+            start = piece.start()
+    return whole, text[start:].lstrip() if start is not None else ""

@@ -51,6 +51,16 @@ class Terminal:
         before, self._read_to = self.seen[self._read_to : found], found + len(text)
         return before
 
+    def interrupt(self, then: str) -> None:
+        """Ctrl-C until `then` comes: Python's readline overlooks one that comes just before it waits for the next key."""
+        until = time.monotonic() + PATIENCE_S
+        while self.seen.find(then, self._read_to) < 0:
+            assert time.monotonic() < until, f"{then!r} did not come after: {self.seen[self._read_to :]!r}"
+            self.type("\x03")
+            while select.select([self._descriptor], [], [], 1.0)[0] and self._read() and self.seen.find(then, self._read_to) < 0:
+                pass
+        self.wait_for(then)
+
     def end(self) -> int:
         """Read to the end; the exit code."""
         while self._read():

@@ -56,8 +56,7 @@ def test_ctrl_c_drops_what_was_typed(home):
         terminal.wait_for("  ...> ")
         terminal.type("nonsense")
         terminal.wait_for("nonsense")
-        terminal.type("\x03")
-        terminal.wait_for("owray> ")
+        terminal.interrupt(then="owray> ")
         terminal.type("select 'on' || 'ly' as word;\n")
         told = terminal.wait_for("owray> ").partition("word;")[2]
         assert "only" in told
@@ -71,8 +70,7 @@ def test_ctrl_c_ends_a_query_that_takes_too_long(home):
         terminal.wait_for("owray> ")
         terminal.type("select sum(a.range * b.range % 7) from range(10000000) a, range(1000000) b;\n")
         terminal.wait_for("b;\n")
-        terminal.type("\x03")
-        terminal.wait_for("owray> ")
+        terminal.interrupt(then="owray> ")
         terminal.type("select 'still ' || 'here' as word;\n")
         terminal.wait_for("still here")
         terminal.wait_for("owray> ")
