@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,10 +113,23 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
     except FleetLost as problem:
         typer.echo(f"owray: {problem}", err=True)
         return EXIT_ABORTED
-    if as_json:
-        typer.echo(as_json_text(played))
-    else:
-        render(played, Console())
     found = findings(played)
-    written = leave_report(junit, found)
+    written = leave_report(junit, found)  # first: nobody may be there any more to read the rest
+    with _lossy_output(played.folder.run):
+        if as_json:
+            typer.echo(as_json_text(played))
+        else:
+            render(played, Console())
+        sys.stdout.flush()
     return exit_code(found) if written else EXIT_ABORTED
+
+
+@contextmanager
+def _lossy_output(run: str) -> Iterator[None]:
+    """What was found is kept with the run: an output that takes no more of it changes neither that nor the exit code."""
+    try:
+        yield
+    except OSError as problem:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail again when it ends
+        with suppress(OSError):
+            typer.echo(f"owray: cannot print what was found: {problem.strerror}.  (owray runs show {run})", err=True)

@@ -4,16 +4,18 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from support.storms import Command, calls_of, command_line, lab_of, owray
+from support.storms import Command, calls_of, command_line, environment, lab_of, owray
 
 from cluster.lab import LocalOptions, up_local
 from owray.openwhisk.target import read_wskprops
 from owray.plan.recipe import Plan
-from owray.record.run import RunFolder
+from owray.record.run import RunFolder, list_runs
 
 SEED_STORM = ("storm", "--rps", 60, "--calls", 60, "--arrivals", "poisson", "--workload", "micro", "--seed", 7, "--json")
 
@@ -196,3 +198,16 @@ def test_a_dead_platform_is_said_so_and_leaves_no_run(lab_home, tmp_path):
 
 def folder_of(document):
     return RunFolder(Path(document["path"]))
+
+
+def test_an_output_that_takes_nothing_changes_neither_the_run_nor_the_exit_code(lab_home, tmp_path, checkout):
+    report = tmp_path / "storm.xml"
+    words = ["storm", "--rps", "20", "--calls", "10", "--action", "noop", "--slo", "in-flight<1", "--junit", str(report)]
+    command = [sys.executable, str(checkout / "cli.py"), *words, "--runs-dir", str(tmp_path / "runs")]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, env=environment(lab_home), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    (run,) = list_runs(tmp_path / "runs")
+    level = (run.load().verdict or {}).get("level")
+    assert ended.returncode == (3 if level == "INVALID" else 2)
+    assert ended.stderr.endswith(f"owray: cannot print what was found: No space left on device.  (owray runs show {run.run})\n")
+    assert report.exists()
