@@ -86,7 +86,7 @@ def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:
     else:
         from rich.console import Console
 
-        Console().print(_table(answer))
+        Console(markup=False, emoji=False).print(_table(answer))
         typer.echo(_rest(answer), nl=False)
 
 
@@ -133,7 +133,7 @@ def _table(answer: pa.Table) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for field in answer.schema:
         is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(field.name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(_visible(field.name), justify="right" if is_number else "left", overflow="fold")
     for row in zip(*(column.to_pylist() for column in answer.slice(0, MOST_TABLE_ROWS).columns), strict=True):
         table.add_row(*(_cell(value) for value in row))
     return table
@@ -146,7 +146,7 @@ def _plain(table: Table) -> str:
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=10_000, no_color=True, force_terminal=False).print(table)
+    Console(file=text, width=10_000, no_color=True, force_terminal=False, markup=False, emoji=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     return "\n".join(line for line in lines if line) + "\n"
 
@@ -157,8 +157,6 @@ def _rest(answer: pa.Table) -> str:
 
 
 def _cell(value: Any) -> str:
-    from rich.markup import escape
-
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -166,10 +164,15 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list):
-        return escape(", ".join(_cell(item) for item in value))
+        return ", ".join(_cell(item) for item in value)
     if isinstance(value, bytes):
         return value.hex()
-    return escape(str(value))
+    return _visible(str(value))
+
+
+def _visible(text: str) -> str:
+    """A function's error may hold what would move the cursor or change colours: that is shown as it is written, not done."""
+    return text if text.isprintable() else "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:

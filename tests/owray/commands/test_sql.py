@@ -155,3 +155,8 @@ def test_a_run_of_a_newer_version_is_told_in_one_line(tmp_path, command):
     assert (result.exit_code, result.stdout) == (1, "")
     assert "run.json: it was written by a newer owray (schema 9, and this one reads 1).  (upgrade owray to read it)" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_table_shows_texts_as_they_are_and_does_nothing_that_they_say(runs):
+    result = ask(runs, "sql", "select ':x: [bold]b[/bold]' || chr(27) || '[31m' as \"[red]c:x:\"")
+    assert [line.strip() for line in result.stdout.splitlines()][::2] == ["[red]c:x:", ":x: [bold]b[/bold]\\x1b[31m"]
