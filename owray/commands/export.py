@@ -52,20 +52,13 @@ def export(
 
 def write(session: Session, output: Path) -> int:
     """All calls of the session; how many. Raises QueryError and OSError; then nothing is left, and a file that was there is untouched."""
-    from owray.record.durable import sync_folder
+    from owray.record.durable import replacing
 
     unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(output, unfinished):
         _try_place(unfinished, output)
         with _progress(session, output.name):
-            rows = session.copy_calls(unfinished, as_csv=output.suffix == ".csv")
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync_folder(output.parent)
-    return rows
+            return session.copy_calls(unfinished, as_csv=output.suffix == ".csv")
 
 
 def _try_place(unfinished: Path, output: Path) -> None:

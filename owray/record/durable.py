@@ -14,12 +14,22 @@ from pathlib import Path
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file at once, and durably."""
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with removed_on_failure(unfinished), unfinished.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text)
+
+
+@contextmanager
+def replacing(path: Path, unfinished: Path | None = None) -> Iterator[Path]:
+    """Where to write what is to bear the name `path`, by default beside it: it does so when it is whole and on disk. What was written only
+    in part is taken away, and a file of that name stays as it was."""
+    place = unfinished or path.with_name(f"{path.name}.tmp")
+    try:
+        yield place
+        with place.open("rb") as file:
+            os.fsync(file.fileno())
+        place.replace(path)
+    finally:
+        place.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -30,13 +40,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def removed_on_failure(path: Path) -> Iterator[None]:
-    """Take away what was written only in part."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

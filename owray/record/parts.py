@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Recipe
-from owray.record.durable import sync_folder
+from owray.record.durable import replacing
 from owray.record.journal import CLOSED_SUFFIX, OPEN_SUFFIX, OTHER_ERROR, Journal, JournalError
 from owray.record.layout import ARROW_SCHEMA, NO_ID, NULL_32, PACKED_FIELDS, Outcome
 
@@ -152,17 +152,8 @@ def part_writer(path: Path) -> Iterator[Callable[[Mapping[str, pa.Array], int], 
     The part bears its name only when it is whole and on disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            with _parquet_writer(file) as writer:
-                yield lambda columns, rows: writer.write_batch(_batch(columns, rows), row_group_size=ROW_GROUP_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with replacing(path) as unfinished, unfinished.open("wb") as file, _parquet_writer(file) as writer:
+        yield lambda columns, rows: writer.write_batch(_batch(columns, rows), row_group_size=ROW_GROUP_ROWS)
 
 
 def _parquet_writer(file: Any) -> pq.ParquetWriter:

@@ -6,7 +6,6 @@ sample before. `cpu` is one share per core, so that a generator that fills its o
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from owray.record.durable import removed_on_failure, sync_folder
+from owray.record.durable import replacing
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -75,13 +74,8 @@ class Sampler:
         """All samples so far, as `<node>.parquet`; it bears the name only when it is whole and on disk. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self._node}.parquet"
-        unfinished = path.with_suffix(".parquet.tmp")
-        with removed_on_failure(unfinished), unfinished.open("wb") as file:
-            pq.write_table(pa.Table.from_pylist(self._samples, SAMPLE_SCHEMA), file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        sync_folder(folder)
+        with replacing(path) as unfinished:
+            pq.write_table(pa.Table.from_pylist(self._samples, SAMPLE_SCHEMA), unfinished, compression="zstd")
 
 
 def _pairs(path: Path, line_start: str) -> Mapping[str, int]:
