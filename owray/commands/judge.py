@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.reading import RunsDirOption, plain_errors
 from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
 
@@ -34,7 +34,7 @@ def judge(
     slo: SloOption = None,
     junit: JunitOption = None,
     runs_dir: RunsDirOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge a run by objectives: those given, or those that its storm was given. The run stays as it is."""
     from owray.openwhisk.catalogue import UnknownNameError
@@ -105,14 +105,13 @@ def _print(folder: RunFolder, findings: Findings, *, as_json: bool) -> None:
 
     if as_json:
         document = {
-            "version": JSON_VERSION,
             "run": folder.run,
             "path": str(folder.path),
             "verdict": findings.verdict.to_json(),
             "objectives": [result.to_json() for result in findings.objectives],
             "aborted": findings.aborted,
         }
-        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+        print_json(JSON_VERSION, document)
         return
     console = Console()
     early = () if findings.aborted is None else (early_end(findings.aborted),)

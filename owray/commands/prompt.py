@@ -133,24 +133,26 @@ def converse(prompt: Prompt, history: Path) -> None:
 
 def play(prompt: Prompt, script: str) -> None:
     """Answer a script's statements one after the other. Raises what `plain_errors` tells at the first that fails."""
-    from owray.ask.statements import split
-
     with contextlib.suppress(Leave):
-        for statement in _script(script, split):
+        for statement in _script(script):
             prompt.answer(statement)
 
 
-def _script(text: str, split: Callable[[str], tuple[list[str], str]]) -> Iterator[str]:
+def _script(text: str) -> Iterator[str]:
     """Statements, and between them lines that begin with a dot; the last statement needs no semicolon."""
     waiting = ""
     for line in text.splitlines():
-        if not waiting and line.startswith("."):
-            yield line
-            continue
-        whole, waiting = split(f"{waiting}\n{line}")
+        whole, waiting = _completed(waiting, line)
         yield from whole
     if waiting:
         yield waiting
+
+
+def _completed(waiting: str, line: str) -> tuple[list[str], str]:
+    """The statements that another line completes, or the command that it is; and what then waits for its semicolon."""
+    from owray.ask.statements import split
+
+    return ([line], "") if not waiting and line.startswith(".") else split(f"{waiting}\n{line}")
 
 
 class _Typed:
@@ -161,8 +163,6 @@ class _Typed:
 
     def read(self) -> list[str]:
         """Those that another line completes. Ctrl-C drops what is waiting for its semicolon. Raises Leave at the end of input."""
-        from owray.ask.statements import split
-
         waiting, self._waiting = self._waiting, ""
         try:
             line = input(_NEXT if waiting else _FIRST)
@@ -172,9 +172,7 @@ class _Typed:
         except EOFError:
             typer.echo()
             raise Leave from None
-        if not waiting and line.startswith("."):
-            return [line]
-        whole, self._waiting = split(f"{waiting}\n{line}")
+        whole, self._waiting = _completed(waiting, line)
         return whole
 
 

@@ -34,7 +34,6 @@ class Format(StrEnum):
 RUN_HELP = "A run's id, the beginning of one, its tag, or 'latest'; several with commas between; or 'all'."
 
 RunOption = Annotated[str, typer.Option("--run", help=RUN_HELP, metavar="RUN")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 RunsDirOption = Annotated[
     Path | None, typer.Option("--runs-dir", help="Where runs live (default: $OWRAY_HOME/runs, else ~/.owray/runs).", metavar="FOLDER")
 ]

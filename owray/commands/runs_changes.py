@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owray.commands.reading import RUN_HELP, JsonOption, RunsDirOption, plain_errors
+from owray.commands.machine_output import JsonOption, print_json
+from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
 
 if TYPE_CHECKING:
     from owray.record.run import RunFolder
@@ -105,6 +105,6 @@ def _ask(found: list[RunFolder], total_bytes: int) -> None:
 
 def _tell(context: typer.Context, as_json: bool, told: dict[str, Any], text: str = "") -> None:
     if as_json_asked(context, as_json):
-        typer.echo(json.dumps({"version": JSON_VERSION, **told}, indent=2))
+        print_json(JSON_VERSION, told)
     elif text:
         typer.echo(text)

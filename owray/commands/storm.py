@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from owray.commands.calling import Calling
 from owray.commands.grouped import grouped
 from owray.commands.machine_output import JsonOption
+from owray.commands.reading import RunsDirOption
 from owray.commands.shaping import Precautions, Shaping
 from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
 from owray.commands.targeting import Targeting
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
 """Gives a ground to play on, for as long as it lasts: the target that is asked for, and a lab's Ray, borrowed where no lab is up."""
-
-_RunsDir = Annotated[Path | None, typer.Option(help="Where runs are kept. Default: $OWRAY_HOME/runs, ~/.owray/runs.")]
 
 
 def mount(app: typer.Typer, lend_ground: LendGround) -> None:
@@ -44,7 +43,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         targeting: Targeting,
         slo: SloOption = None,
         junit: JunitOption = None,
-        runs_dir: _RunsDir = None,
+        runs_dir: RunsDirOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Play a storm: each call at its time, a row for each, a verdict.

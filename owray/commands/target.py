@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from owray.commands.grouped import grouped
-from owray.commands.machine_output import JsonOption
+from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.targeting import Targeting
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def mount(app: typer.Typer, find_target: FindTarget) -> None:
         Nothing is deployed or called, and no limit is used up.
         """
         import asyncio
-        import json
         import time
         from dataclasses import asdict
 
@@ -48,7 +47,7 @@ def mount(app: typer.Typer, find_target: FindTarget) -> None:
         except (OpenWhiskError, TargetError) as problem:
             raise typer.TyperException(str(problem)) from None
         if as_json:
-            typer.echo(json.dumps({"version": JSON_VERSION, "why": chosen.why, **asdict(seen)}, indent=2))
+            print_json(JSON_VERSION, {"why": chosen.why, **asdict(seen)})
         else:
             typer.echo("\n".join(lines(seen)))
 
