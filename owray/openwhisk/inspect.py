@@ -154,8 +154,8 @@ def namespace_limits(limits: Mapping[str, Any], info: Mapping[str, Any]) -> Name
     system = system if isinstance(system, dict) else {}
     kinds = limits.get("allowedKinds")
     return NamespaceLimits(
-        calls_per_minute=_number(limits.get("invocationsPerMinute")),
-        concurrent_calls=_number(limits.get("concurrentInvocations")),
+        calls_per_minute=_either(limits.get("invocationsPerMinute"), system.get("actions_per_minute"), 1),
+        concurrent_calls=_either(limits.get("concurrentInvocations"), system.get("concurrent_actions"), 1),
         fires_per_minute=_number(limits.get("firesPerMinute")),
         memory_mb=Range(*(_either(limits.get(f"{end}ActionMemory"), system.get(f"{end}_action_memory"), MIB) for end in ("min", "max"))),
         timeout_ms=Range(*(_either(limits.get(f"{end}ActionTimeout"), system.get(f"{end}_action_duration"), 1) for end in ("min", "max"))),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from owray.openwhisk.inspect import namespace_limits
 from owray.openwhisk.target import Target
 from owray.storm.deploying import Prepared
 from owray.storm.figures import Capacity
@@ -25,12 +26,12 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 def capacity_of(prepared: Prepared, target: Target) -> Capacity:
     """Limits of the namespace come before those of the system; memory and cores are told by owray's own platform alone."""
-    system = _mapping(prepared.info.get("limits"))
+    limits = namespace_limits(prepared.limits, prepared.info)
     own = _mapping(prepared.info.get("embedded"))
     knobs = _mapping(own.get("knobs"))
     return Capacity(
-        calls_a_minute=_first(prepared.limits.get("invocationsPerMinute"), system.get("actions_per_minute")),
-        concurrent_calls=_first(prepared.limits.get("concurrentInvocations"), system.get("concurrent_actions")),
+        calls_a_minute=limits.calls_per_minute,
+        concurrent_calls=limits.concurrent_calls,
         memory_mb=_first(knobs.get("user_memory_mb")),
         payload_bytes=_first(_size(prepared.limits.get("maxPayloadSize")), knobs.get("payload_bytes"), OPENWHISK_PAYLOAD_BYTES),
         cores=_first(own.get("container_cores"), os.cpu_count() if _is_here(target) else None),

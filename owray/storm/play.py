@@ -81,7 +81,7 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
     recipe = request.recipe(chosen.entries(prepared.played))
     checked = asyncio.run(before_the_storm(request, recipe, ground.target, prepared, console))
     with connected(ground.cluster), _noted() as signals:
-        with _kept(place := place_for_runs(request)):
+        with _kept(place := runs_folder(request.runs)):
             fields = _manifest_fields(request, ground, prepared, command)
             folder = RunFolder.create(place, datetime.now(UTC), recipe, **fields, **checked)
         spec = StormSpec(

@@ -252,3 +252,8 @@ def test_plain_http_to_a_tls_port_is_suspected(own):
 def test_a_connection_that_cannot_be_made_is_an_os_error(own):
     with pytest.raises(ssl.SSLError):
         asyncio.run(reach(Target(own.platform.target.api_host.replace("http", "https"), own.auth), ticking()))
+
+
+def test_what_the_namespace_does_not_say_of_its_calls_is_the_systems():
+    told = namespace_limits({"concurrentInvocations": 7}, {"limits": {"actions_per_minute": 60, "concurrent_actions": 30}})
+    assert (told.calls_per_minute, told.concurrent_calls) == (60, 7)
