@@ -171,8 +171,8 @@ def test_a_run_whose_process_lives_is_not_recovered_unless_forced(tmp_path):
 
 def test_a_process_that_only_has_the_number_of_the_owner_is_somebody_else(tmp_path):
     folder = new_run(tmp_path, owner=this_process() | {"created": 1.0})
-    with recovering(folder):
-        pass
+    with recovering(folder) as manifest:
+        assert manifest.status == "running"
 
 
 def test_a_run_whose_invoker_lives_is_not_recovered(tmp_path):

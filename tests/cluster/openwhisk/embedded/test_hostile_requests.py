@@ -159,7 +159,7 @@ def test_who_leaves_in_the_middle_of_a_body_costs_nothing(api):
     for _ in range(20):
         with connect(api) as connection:
             connection.sendall(head(api, "POST", f"{BASE}/actions/x", "Content-Length: 10") + b"abc")
-    eventually(lambda: len(connections()) <= before)
+    assert eventually(lambda: len(connections()) <= before)
 
 
 def test_a_request_that_takes_too_long_is_503_in_plain_text_and_its_activation_goes_on(new_platform, gate):

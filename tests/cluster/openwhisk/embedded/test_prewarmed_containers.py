@@ -72,7 +72,9 @@ def test_a_stem_cell_that_is_killed_is_replaced(new_platform):
         eventually(lambda: len(nodes(api)) == 1)
         (first,) = nodes(api)
         first.kill()
-        eventually(lambda: [process.pid for process in nodes(api) if process.pid != first.pid])
+        second = eventually(lambda: next((process for process in nodes(api) if process.pid != first.pid), None))
+        assert second.is_running()
+        assert not first.is_running()
 
 
 def test_stem_cells_come_back_with_the_zygote(new_platform):
@@ -81,7 +83,9 @@ def test_stem_cells_come_back_with_the_zygote(new_platform):
         zygote = first.parent()
         zygote.kill()
         psutil.wait_procs([zygote, first])
-        eventually(lambda: len(nodes(api)) == 1)
+        (second,) = eventually(lambda: nodes(api) or None)
+        assert second.pid != first.pid
+        assert second.parent().pid != zygote.pid
 
 
 def test_stem_cells_that_nobody_takes_are_made_anew_from_time_to_time(new_platform):
