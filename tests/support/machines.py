@@ -19,6 +19,14 @@ from typing import Any
 CLI = Path(__file__).resolve().parents[2] / "cli.py"
 
 
+# Somebody who owns nothing and is in no group, but may read what the interpreter needs wherever it is installed: root's own home included.
+NOBODY = (
+    ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    if os.geteuid() == 0
+    else ()
+)
+
+
 @dataclass(frozen=True)
 class Examined:
     """What the doctor said."""

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from support.labs import quiet
-from support.machines import CLI, examined
+from support.machines import CLI, NOBODY, examined
 from support.runs import finished_run, new_run, planned_rows, recipe, record
 
 from cluster import lab as labs
@@ -244,8 +244,7 @@ def test_15_without_home_it_says_where_things_would_go(home):
 
 @needs_root
 def test_15_a_user_without_a_home_is_told_that_nothing_can_be_kept(home):
-    nobody = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
-    told = examined(home, *nobody, "env", "-u", "HOME", "-u", "OWRAY_HOME")
+    told = examined(home, *NOBODY, "env", "-u", "HOME", "-u", "OWRAY_HOME")
     assert (told.exit_code, told.level("home")) == (1, "wrong")
     assert told.level("loopback") == "fine"
 
