@@ -37,6 +37,9 @@ TICK_S = 0.05
 DEFAULT_TIMEOUT_MS = 90_000
 """OpenWhisk may rightly answer after 60 s (a 202), 65 s (the controller's limit) or 75 s (nginx's)."""
 
+_TIMED_OUT = Reading(Outcome.TIMEOUT, "no answer within the time-out")
+_CUT_OFF = Reading(Outcome.LOST, "cut off")
+
 
 class Rows(Protocol):
     """Where finished calls go (owray.record.journal.Recorder); only `tick` touches the disk and may raise OSError."""
@@ -120,7 +123,7 @@ class Invoker:
         """Stop, and end what is under way at once: those calls are lost."""
         self.stop()
         for call in list(self._in_flight.values()):
-            self._expire(call, Outcome.LOST, "cut off")
+            self._expire(call, _CUT_OFF)
 
     def snapshot(self) -> Counters:
         """The sums so far; a copy is the caller's to make."""
@@ -211,12 +214,15 @@ class Invoker:
     # --- endings of a call
 
     def answered(self, call: Call, connection: Connection, status: int, body: bytes) -> None:
-        """A whole reply."""
+        """A whole reply. One that came after the time-out but before the tick that would have seen it is none."""
         now_us = self.now_us()
         request = call.request
-        reading = request.read(status, body, connection.header, request.expected)
         first_us = (connection.first_byte_ns - self._t0_ns) // 1000
-        self._finish(call, now_us, reading, status, first_us, connection.received)
+        if now_us - call.attempted_us < self._timeout_us:
+            reading = request.read(status, body, connection.header, request.expected)
+            self._finish(call, now_us, reading, status, first_us, connection.received)
+        else:
+            self._finish(call, now_us, _TIMED_OUT, NULL_16, first_us, connection.received, censored=True)
         self._pool.give_back(connection)
         self._release_held()
 
@@ -235,7 +241,7 @@ class Invoker:
         self._finish(call, self.now_us(), reading, NULL_16, -1, 0)
         self._release_held()
 
-    def _expire(self, call: Call, outcome: Outcome, text: str) -> None:
+    def _expire(self, call: Call, reading: Reading) -> None:
         """End a call from outside: its connection is of no use any more, its elapsed time is a lower bound."""
         call.waiting = False
         connection = call.connection
@@ -244,7 +250,7 @@ class Invoker:
             first_us = (connection.first_byte_ns - self._t0_ns) // 1000 if connection.first_byte_ns else -1
             connection.abort()
         received = 0 if connection is None else connection.received
-        self._finish(call, self.now_us(), Reading(outcome, text), NULL_16, first_us, received, censored=True)
+        self._finish(call, self.now_us(), reading, NULL_16, first_us, received, censored=True)
         self._release_held()
 
     def _give_up(self, call: Call, now_us: int) -> None:
@@ -320,7 +326,7 @@ class Invoker:
             return
         now_us = self.now_us()
         for call in list(self._overdue(now_us)):
-            self._expire(call, Outcome.TIMEOUT, "no answer within the time-out")
+            self._expire(call, _TIMED_OUT)
         try:
             self._rows.tick(self._clock_ns())
         except OSError as error:

@@ -164,6 +164,16 @@ def test_an_answer_after_the_time_out_changes_nothing():
     assert len(rows.rows) == 50
 
 
+def test_an_answer_between_the_time_out_and_the_tick_that_looks_for_it_is_late_too():
+    rows, _ = storm(recipe(50, 1), lambda seq, at_us: Served(in_ms=1 if seq % 2 else 3), limits=Limits(timeout_ms=2))
+    assert rows.outcomes() == {"ok": 25, "timeout": 25}
+    for row in rows.rows:
+        assert row.censored == (row.seq % 2 == 0)
+        if row.censored:
+            assert row.service_us >= 2_000
+            assert not is_given(row, "http_status")
+
+
 def test_a_time_out_counts_from_the_attempt_and_makes_room_for_a_held_call():
     rows, _ = storm(recipe(10, 1), lambda seq, at_us: SILENCE, limits=Limits(timeout_ms=500, max_in_flight=1))
     found = rows.by_seq()
