@@ -234,7 +234,7 @@ async def awaited(port: int, calls: int, ledger: Ledger) -> int:
 
 async def engine(port: int, calls: int, ledger: Ledger) -> int:
     """owray's whole invoker, its cap on calls in flight making the loop a closed one: every call is due at once and held."""
-    recipe = Recipe(rps=1e6, duration_s=Recipe.duration_of(calls, 1e6), entries=(ENTRY,), calls=calls)
+    recipe = Recipe.steady(rps=1e6, duration_s=Recipe.duration_of(calls, 1e6), entries=(ENTRY,), calls=calls)
     invoker, pool = await make_invoker(port, recipe, ledger.recorder, Limits(max_in_flight=CONNECTIONS), CONNECTIONS)
     before_ns = time.process_time_ns()
     invoker.play(time.monotonic_ns())

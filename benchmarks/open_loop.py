@@ -49,7 +49,7 @@ class Played:
 def main() -> None:
     asked = arguments("Lag of two clients in an open loop.", rounds=3, rps=4_000, seconds=2)
     machine, cores = Machine(), Cores.available()
-    recipe = Recipe(rps=asked.rps, duration_s=asked.seconds, entries=(ENTRY,))
+    recipe = Recipe.steady(rps=asked.rps, duration_s=asked.seconds, entries=(ENTRY,))
     with serving(cores.server, DELAY_MS) as port:
         pin(cores.client)
         ways: dict[str, Way] = {"owray's invoker": _owray, "aiohttp": _aiohttp}

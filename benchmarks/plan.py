@@ -43,7 +43,7 @@ def _due_times(spacing: Spacing, calls: int) -> float:
 
 
 def _share(arrivals: Arrivals, calls: int) -> float:
-    plan = Plan(Recipe(rps=RPS, duration_s=calls / RPS, entries=(ENTRY,), arrivals=arrivals))
+    plan = Plan(Recipe.steady(rps=RPS, duration_s=calls / RPS, entries=(ENTRY,), arrivals=arrivals))
     before_ns = time.process_time_ns()
     mine = sum(len(window) for window in plan.share(0, INVOKERS))
     return (time.process_time_ns() - before_ns) / (mine * INVOKERS)

@@ -32,7 +32,7 @@ from owray.record.parts import ROW_GROUP_ROWS, convert, part_writer
 
 RPS = 5000
 CONTAINERS = 200
-RECIPE = Recipe(rps=RPS, duration_s=60, entries=(Entry("micro", "noop", "-", "noop"),), warmup_s=1)
+RECIPE = Recipe.steady(rps=RPS, duration_s=60, entries=(Entry("micro", "noop", "-", "noop"),), warmup_s=1)
 NAMES = [name for name, _ in PACKED_FIELDS]
 TICK_EVERY = 256
 

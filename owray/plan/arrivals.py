@@ -5,15 +5,15 @@ An arrival process is two things laid over each other: a *rate*, given as its in
 So every rate works with every spacing, and a ramp of Poisson arrivals needs no code of its own.
 
     even spacing      u_i = i + 1/2                       (half a step in, so that K invokers never fire together at t = 0)
+    uniform spacing   u_i = i + U_i, U_i uniform in [0,1) (one call in each step, somewhere: the counts are exact, the gaps are not)
     Poisson spacing   u_i = sum of i unit exponentials    (Cinlar 1975: time change of the unit-rate process)
 
-Both are pure functions of (seed, stream, index): any invoker can make the whole stream and take its share.
+All are pure functions of (seed, stream, index): any invoker can make the whole stream and take its share.
 Times are seconds from t0 as float64; `due_us` rounds them to the microseconds that rows hold.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,30 +38,6 @@ class Rate(Protocol):
         """N^-1: seconds from t0 for operational times in [0, expected_calls)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ramp:
-    """A rate that moves in a straight line from `start_rps` to `end_rps`; equal ends make a constant rate."""
-
-    start_rps: float
-    end_rps: float
-    duration_s: float
-
-    def __post_init__(self) -> None:
-        rates = self.start_rps + self.end_rps
-        if not (0 < self.duration_s < math.inf and min(self.start_rps, self.end_rps) >= 0 and 0 < rates < math.inf):
-            raise ValueError(f"a ramp needs a duration and a rate above zero, got {self}")
-
-    def expected_calls(self) -> float:
-        return (self.start_rps + self.end_rps) / 2 * self.duration_s
-
-    def clock(self, operational: Times) -> Times:
-        # N(t) = b t + a t^2 / 2. The usual root (sqrt(b^2 + 2 a n) - b) / a cancels when a is small; its conjugate does not,
-        # and for a = 0 it is n / b, so a constant rate is not a special case.
-        slope = (self.end_rps - self.start_rps) / self.duration_s
-        root = np.sqrt(np.maximum(self.start_rps**2 + 2 * slope * operational, 0.0))
-        return 2 * operational / (self.start_rps + root)
-
-
 class Spacing(Protocol):
     """Where calls lie in operational time, window by window."""
 
@@ -79,12 +55,20 @@ class Even:
 
 
 @dataclass(frozen=True, slots=True)
-class Poisson:
-    """Unit exponential gaps from counter-based bits (Philox, Salmon et al. 2011).
+class Uniform:
+    """One call a unit, anywhere in it."""
 
-    Raw bits, not `Generator.exponential`: numpy keeps bit streams stable between releases, but not its distributions (NEP 19).
-    Each window starts afresh, which changes nothing, since the exponential forgets.
-    """
+    seed: int
+    stream: int = 0
+
+    def window(self, index: int) -> Times:
+        somewhere: Times = index * WINDOW_CALLS + np.arange(WINDOW_CALLS, dtype=np.float64) + _fractions(self, index, WINDOW_CALLS, lane=1)
+        return somewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson:
+    """Unit exponential gaps. Each window starts afresh, which changes nothing, since the exponential forgets."""
 
     seed: int
     stream: int = 0
@@ -92,11 +76,19 @@ class Poisson:
     def window(self, index: int) -> Times:
         # The chance that 8 sigma more draws than expected fall short is below 1e-15.
         draws = WINDOW_CALLS + 8 * int(WINDOW_CALLS**0.5)
-        bits = np.random.Philox(key=[self.seed, self.stream], counter=[0, index, 0, 0]).random_raw(draws)
-        uniform = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        offsets = np.cumsum(-np.log1p(-uniform))
+        offsets = np.cumsum(-np.log1p(-_fractions(self, index, draws, lane=0)))
         kept: Times = index * WINDOW_CALLS + offsets[offsets < WINDOW_CALLS]
         return kept
+
+
+def _fractions(source: Uniform | Poisson, index: int, count: int, lane: int) -> Times:
+    """Numbers in [0, 1) from counter-based bits (Philox, Salmon et al. 2011), others in each window and lane.
+
+    Raw bits, not `Generator.random`: numpy keeps bit streams stable between releases, but not its distributions (NEP 19).
+    """
+    bits = np.random.Philox(key=[source.seed, source.stream], counter=[0, index, lane, 0]).random_raw(count)
+    fractions: Times = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return fractions
 
 
 def due_us(rate: Rate, spacing: Spacing) -> Iterator[Microseconds]:

@@ -1,66 +1,138 @@
 """A plan as a recipe: a few numbers and a seed, from which every invoker makes the same calls.
 
-The recipe is what a run's manifest keeps; `Plan` makes the calls of it, window by window. Call seq i of the plan is the i-th arrival;
-invoker j of K plays the calls with seq = j (mod K). Making the whole stream costs about 10 ns a call, so nothing has to be handed out.
+The recipe is what a run's manifest keeps; `Plan` makes the calls of it, window by window. Call seq i of the plan is the i-th arrival of
+all its streams together; invoker j of K plays the calls with seq = j (mod K). Making the whole stream costs about 10 ns a call, so nothing
+has to be handed out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from owray.plan.arrivals import Even, Microseconds, Poisson, Ramp, Spacing, due_us
+from owray.plan.arrivals import Even, Microseconds, Poisson, Spacing, Uniform, due_us
+from owray.plan.merge import merged
 from owray.plan.mix import Choices, Entry, Mix, Seqs
+from owray.plan.shapes import Bursts, Ramp, Shape
 
-Arrivals = Literal["constant", "poisson"]
+Arrivals = Literal["constant", "uniform", "poisson"]
 
 MOST_CALLS = 1_000_000_000
 """A plan is counted before it is played, at about 10 ns a call; nobody has asked for more than an hour at 100,000 a second."""
 
+MOST_STREAMS = 64
+"""They are merged on the fly, which costs each call the more the more there are; a trace of thousands is a plan file."""
+
 _SEED_LIMIT = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Calls that belong together: when they are due, from `start_s` on. Its mix are the recipe's entries that bear its name."""
+
+    shape: Shape
+    arrivals: Arrivals = "constant"
+    name: str = "main"
+    start_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.arrivals not in get_args(Arrivals):
+            raise ValueError(f"arrivals are one of {', '.join(get_args(Arrivals))}, not {self.arrivals!r}")
+        if not 0 <= self.start_s < math.inf:
+            raise ValueError(f"the stream {self.name!r} starts at a number of seconds, zero or more, got {self.start_s} s")
+        if not self.shape.expected_calls() > 0:
+            raise ValueError(f"the stream {self.name!r} plans no call")
+        if self.arrivals != "constant" and isinstance(self.shape, Bursts):
+            raise ValueError(f"the calls of a burst are due at once: there is nothing to space, as {self.arrivals} arrivals would")
+
+    @property
+    def end_s(self) -> float:
+        return self.start_s + self.shape.duration_s
+
+    def due_us(self, seed: int, number: int) -> Iterator[Microseconds]:
+        """Due times, window by window, as the recipe's stream of this number."""
+        start_us = round(self.start_s * 1e6)
+        spacings: dict[Arrivals, Spacing] = {"constant": Even(), "uniform": Uniform(seed, number), "poisson": Poisson(seed, number)}
+        for due in due_us(self.shape, spacings[self.arrivals]):
+            yield due + start_us
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What was asked of a storm.
 
-    `calls` ends the plan after that many calls, whatever the duration; `duration_s` then only has to be long enough (see `duration_of`).
+    `calls` ends the plan after that many calls, whatever the shapes; these then only have to be long enough (see `duration_of`).
     Calls due before `warmup_s` are flagged `warmup`, all others `measure`.
     """
 
-    rps: float
-    duration_s: float
+    streams: tuple[Stream, ...]
     entries: tuple[Entry, ...]
-    arrivals: Arrivals = "constant"
     seed: int = 1
     warmup_s: float = 0.0
     calls: int | None = None
 
     def __post_init__(self) -> None:
-        if self.arrivals not in get_args(Arrivals):
-            raise ValueError(f"arrivals are one of {', '.join(get_args(Arrivals))}, not {self.arrivals!r}")
         if not 0 <= self.seed < _SEED_LIMIT:
             raise ValueError(f"a seed lies between 0 and 2^63 - 1, got {self.seed}")
         if not 0 <= self.warmup_s < math.inf:
             raise ValueError(f"a warm-up is a number of seconds, zero or more, got {self.warmup_s} s")
         if self.calls is not None and self.calls < 1:
             raise ValueError(f"a storm needs at least one call, got {self.calls}")
-        rate = Ramp(self.rps, self.rps, self.duration_s)
-        planned = rate.expected_calls() if self.calls is None else self.calls
-        if planned > MOST_CALLS:
-            raise ValueError(f"a plan of {planned:,.0f} calls is more than the {MOST_CALLS:,} that one run may have")
+        names = [stream.name for stream in self.streams]
+        if not 0 < len(names) <= MOST_STREAMS or len(set(names)) < len(names):
+            raise ValueError(f"a recipe has 1 to {MOST_STREAMS:,} streams, each with a name of its own, got {', '.join(names) or 'none'}")
+        if set(names) != {entry.stream for entry in self.entries}:
+            raise ValueError(f"each stream needs an action and each action a stream, got {', '.join(names)}")
+        if self.expected_calls() > MOST_CALLS:
+            raise ValueError(f"a plan of {self.expected_calls():,.0f} calls is more than the {MOST_CALLS:,} that one run may have")
+
+    @staticmethod
+    def steady(
+        rps: float, duration_s: float, entries: tuple[Entry, ...], arrivals: Arrivals = "constant", *, calls: int | None = None, **more: Any
+    ) -> Recipe:
+        """One stream at one rate."""
+        stream = Stream(Ramp(rps, rps, duration_s), arrivals, entries[0].stream if entries else "main")
+        return Recipe((stream,), entries, calls=calls, **more)
 
     @staticmethod
     def duration_of(calls: int, rps: float) -> float:
         """Seconds in which `calls` calls are due whatever the arrivals: the mean and ten standard deviations of a Poisson count."""
         return (calls + 10 * math.sqrt(calls) + 10) / rps
 
+    @property
+    def duration_s(self) -> float:
+        """When the last stream ends."""
+        return max(stream.end_s for stream in self.streams)
+
+    @property
+    def mean_rps(self) -> float:
+        return math.fsum(stream.shape.expected_calls() for stream in self.streams) / self.duration_s
+
+    @property
+    def arrivals(self) -> str:
+        """Of all streams, where they are the same, else `mixed`."""
+        kinds = {stream.arrivals for stream in self.streams}
+        return kinds.pop() if len(kinds) == 1 else "mixed"
+
+    def expected_calls(self) -> float:
+        planned = math.fsum(stream.shape.expected_calls() for stream in self.streams)
+        return planned if self.calls is None else min(planned, self.calls)
+
+    def told(self) -> str:
+        """The rate over time in a few words."""
+        if len(self.streams) > 1:
+            return f"{len(self.streams)} streams of {self.mean_rps:g} calls a second together"
+        return self.streams[0].shape.told()
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +151,27 @@ class Window:
         return len(self.seqs)
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A plan in few numbers: `per_bin[k]` calls are due in the k-th `bin_s` seconds."""
+
+    calls: int
+    last_us: int
+    bin_s: float
+    per_bin: NDArray[np.int64]
+
+    @property
+    def peak_rps(self) -> float:
+        """Of the fullest bin."""
+        return float(self.per_bin.max(initial=0)) / self.bin_s
+
+
 class Plan:
     """The calls of a recipe."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self._mix = Mix(recipe.entries, recipe.seed)
-        self._rate = Ramp(recipe.rps, recipe.rps, recipe.duration_s)
-        self._spacing: Spacing = Poisson(recipe.seed) if recipe.arrivals == "poisson" else Even()
+        self._mixes = [_StreamMix(recipe, stream.name) for stream in recipe.streams]
 
     def windows(self) -> Iterator[Window]:
         """All calls in order of seq, which is the order of due times."""
@@ -94,31 +179,67 @@ class Plan:
 
     def share(self, invoker: int, invokers: int) -> Iterator[Window]:
         """The calls of one invoker, in order; empty windows are left out."""
-        for first, due in self._due():
+        for first, due, streams in self._due():
             skip = (invoker - first) % invokers
             mine = due[skip::invokers]
             if len(mine):
                 seqs = np.arange(first + skip, first + len(due), invokers, dtype=np.int64)
-                entries, variants = self._mix.choose(seqs)
+                entries, variants = self._choose(seqs, streams[skip::invokers])
                 yield Window(seqs, mine, entries, variants)
 
     def count(self) -> int:
         """How many calls are planned."""
-        return sum(len(due) for _, due in self._due())
+        return sum(len(due) for _, due, _ in self._due())
 
     def length_us(self) -> int:
         """When the plan ends, in microseconds from t0: its duration, or the last call's due time where the calls are counted."""
         if self.recipe.calls is None:
             return round(self.recipe.duration_s * 1e6)
-        return max((int(due[-1]) for _, due in self._due() if len(due)), default=0)
+        return max((int(due[-1]) for _, due, _ in self._due() if len(due)), default=0)
 
-    def _due(self) -> Iterator[tuple[int, Microseconds]]:
-        """(seq of the first call, due times) of each window, ended by the count of calls where there is one."""
+    def outline(self, bin_s: float) -> Outline:
+        """Counts of the whole plan, in bins of so many seconds."""
+        counts = np.zeros(math.floor(self.recipe.duration_s / bin_s) + 1, dtype=np.int64)
+        calls = last_us = 0
+        for _, due, _ in self._due():
+            if len(due):
+                bins = np.minimum((due / (bin_s * 1e6)).astype(np.int64), len(counts) - 1)
+                here = np.bincount(bins - bins[0])
+                counts[bins[0] : bins[0] + len(here)] += here
+                calls += len(due)
+                last_us = int(due[-1])
+        return Outline(calls, last_us, bin_s, counts)
+
+    def _choose(self, seqs: Seqs, streams: Choices) -> tuple[Choices, Choices]:
+        if len(self._mixes) == 1:
+            return self._mixes[0].choose(seqs)
+        entries = np.empty(len(seqs), dtype=np.int16)
+        variants = np.empty(len(seqs), dtype=np.int16)
+        for number in np.unique(streams):
+            mine = streams == number
+            entries[mine], variants[mine] = self._mixes[number].choose(seqs[mine])
+        return entries, variants
+
+    def _due(self) -> Iterator[tuple[int, Microseconds, Choices]]:
+        """(seq of the first call, due times, stream numbers) of each window, ended by the count of calls where there is one."""
         seq = 0
         limit = self.recipe.calls
-        for due in due_us(self._rate, self._spacing):
-            kept = due if limit is None else due[: max(0, limit - seq)]
-            yield seq, kept
-            seq += len(kept)
+        streams = [stream.due_us(self.recipe.seed, number) for number, stream in enumerate(self.recipe.streams)]
+        for due, numbers in merged(streams):
+            kept = len(due) if limit is None else min(len(due), limit - seq)
+            yield seq, due[:kept], numbers[:kept]
+            seq += kept
             if limit is not None and seq >= limit:
                 return
+
+
+class _StreamMix:
+    """The mix of one stream, in the recipe's numbering of entries."""
+
+    def __init__(self, recipe: Recipe, stream: str) -> None:
+        self._numbers = np.array([number for number, entry in enumerate(recipe.entries) if entry.stream == stream], dtype=np.int16)
+        self._mix = Mix([recipe.entries[number] for number in self._numbers], recipe.seed)
+
+    def choose(self, seqs: Seqs) -> tuple[Choices, Choices]:
+        entries, variants = self._mix.choose(seqs)
+        return self._numbers[entries], variants

@@ -40,7 +40,7 @@ class ManualClock:
 
 def recipe(rps: float = 100, duration_s: float = 1.0, **values: Any) -> Recipe:
     entries = (Entry("micro", "noop", "", "noop", weight=3), Entry("genomics", "align", "small", "align"))
-    return Recipe(**{"rps": rps, "duration_s": duration_s, "entries": entries, **values})
+    return Recipe.steady(**{"rps": rps, "duration_s": duration_s, "entries": entries, **values})
 
 
 def ok(seq: int, intended_us: int, entry: int = 0) -> Row:

@@ -23,7 +23,7 @@ ALIGN = Entry("genomics", "align", "small", "align", 1.0, (Variant({"seed": 1}, 
 
 
 def recipe(rps: float, duration_s: float, **changes: Any) -> Recipe:
-    return Recipe(rps, duration_s, (ALIGN,), **changes)
+    return Recipe.steady(rps, duration_s, (ALIGN,), **changes)
 
 
 def requests_of(chosen: Recipe, host: str = "here") -> Any:

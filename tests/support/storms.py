@@ -249,7 +249,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--timeout_ms", type=int, default=Limits().timeout_ms)
     asked = parser.parse_args(arguments)
     lab = lab_of(Path(os.environ["OWRAY_HOME"]))
-    recipe = Recipe(asked.rps, asked.seconds, (Entry("micro", "noop", "", "noop", variants=(Variant(),)),))
+    recipe = Recipe.steady(asked.rps, asked.seconds, (Entry("micro", "noop", "", "noop", variants=(Variant(),)),))
     with connected(RayCluster(lab.ray_address, lab.ray_environment)):
         from owray.fleet.driver import Driver
 
