@@ -37,8 +37,11 @@ TICK_S = 0.05
 DEFAULT_TIMEOUT_MS = 90_000
 """OpenWhisk may rightly answer after 60 s (a 202), 65 s (the controller's limit) or 75 s (nginx's)."""
 
+_NEVER = 1 << 62
 _TIMED_OUT = Reading(Outcome.TIMEOUT, "no answer within the time-out")
 _CUT_OFF = Reading(Outcome.LOST, "cut off")
+_STOPPED = Reading(Outcome.UNSENT, "the storm was stopped")
+_DROPPED = Reading(Outcome.UNSENT, "dropped: later than --late allows")
 
 
 class Rows(Protocol):
@@ -60,10 +63,12 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user allows: time per call from its attempt on, and calls in flight at once (None: no cap)."""
+    """What the user allows: time per call from its attempt on, calls in flight at once (None: no cap), and how late a call may be attempted
+    (None: however late); one that is later is dropped, and its row says so."""
 
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     max_in_flight: int | None = None
+    drop_after_ms: int | None = None
 
 
 class Invoker:
@@ -84,7 +89,8 @@ class Invoker:
         self._pool = pool
         self._rows = rows
         self._timeout_us = limits.timeout_ms * 1000
-        self._cap = limits.max_in_flight if limits.max_in_flight is not None else 1 << 62
+        self._cap = limits.max_in_flight if limits.max_in_flight is not None else _NEVER
+        self._drop_after_us = limits.drop_after_ms * 1000 if limits.drop_after_ms is not None else _NEVER
         self._clock_ns = clock_ns
         self._loop = asyncio.get_running_loop()
         self._alarm = make_alarm(self._dispatch_due)
@@ -116,7 +122,7 @@ class Invoker:
         self._ahead = None
         now_us = self.now_us()
         while self._held:
-            self._give_up(self._held.popleft(), now_us)
+            self._give_up(self._held.popleft(), now_us, _STOPPED)
         self._end_if_over()
 
     def cut(self) -> None:
@@ -159,7 +165,9 @@ class Invoker:
         counters.dispatched += 1
         if now_us - intended_us > counters.lag_max_us:
             counters.lag_max_us = now_us - intended_us
-        if len(self._in_flight) >= self._cap:
+        if now_us - intended_us > self._drop_after_us:
+            self._give_up(call, now_us, _DROPPED)
+        elif len(self._in_flight) >= self._cap:
             counters.held += 1
             self._held.append(call)
         else:
@@ -253,11 +261,11 @@ class Invoker:
         self._finish(call, self.now_us(), reading, NULL_16, first_us, received, censored=True)
         self._release_held()
 
-    def _give_up(self, call: Call, now_us: int) -> None:
-        """A held call that the storm's end overtakes: never attempted."""
+    def _give_up(self, call: Call, now_us: int, reading: Reading) -> None:
+        """A call that is never attempted: the storm's end overtakes it, or it is too late to be of use."""
         call.attempted_us = now_us
         self.counters.outcomes[Outcome.UNSENT] += 1
-        self._write(call, now_us, Reading(Outcome.UNSENT, "the storm was stopped"), NULL_16, -1, 0, True)
+        self._write(call, now_us, reading, NULL_16, -1, 0, True)
 
     def _finish(
         self, call: Call, now_us: int, reading: Reading, status: int, first_us: int, received: int, *, censored: bool = False
@@ -316,7 +324,15 @@ class Invoker:
 
     def _release_held(self) -> None:
         while self._held and len(self._in_flight) < self._cap:
-            self._attempt(self._held.popleft(), self.now_us())
+            now_us = self.now_us()
+            self._drop_late(now_us)
+            if self._held:
+                self._attempt(self._held.popleft(), now_us)
+
+    def _drop_late(self, now_us: int) -> None:
+        while self._held and now_us - self._held[0].intended_us > self._drop_after_us:
+            self._give_up(self._held.popleft(), now_us, _DROPPED)
+        self._end_if_over()
 
     # --- looking after
 
@@ -327,6 +343,7 @@ class Invoker:
         now_us = self.now_us()
         for call in list(self._overdue(now_us)):
             self._expire(call, _TIMED_OUT)
+        self._drop_late(now_us)
         try:
             self._rows.tick(self._clock_ns())
         except OSError as error:

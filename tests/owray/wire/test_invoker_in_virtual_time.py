@@ -98,9 +98,11 @@ def test_held_calls_go_out_in_the_order_of_the_plan():
     assert rows.outcomes() == {"ok": 1000}
 
 
-def test_an_invoker_that_was_kept_from_running_is_late_and_says_so():
+def stalled_for_a_second(limits=None):
+    """(rows, counters) of 2,000 calls in 4 s whose invoker is kept from running from 1 s on."""
+
     async def main(loop):
-        stage = VirtualStage(loop, recipe(500, 4), lambda seq, at_us: QUICK)
+        stage = VirtualStage(loop, recipe(500, 4), lambda seq, at_us: QUICK, limits=limits)
 
         async def stall():
             await stage.at(1.0)
@@ -112,7 +114,11 @@ def test_an_invoker_that_was_kept_from_running_is_late_and_says_so():
         assert_conserved(stage.invoker, rows)
         return rows, stage.invoker.counters
 
-    rows, counters = run_virtually(main)
+    return run_virtually(main)
+
+
+def test_an_invoker_that_was_kept_from_running_is_late_and_says_so():
+    rows, counters = stalled_for_a_second()
     late = [row for row in rows.rows if row.lag_us > 0]
     assert len(rows.rows) == 2000
     assert len(late) == pytest.approx(500, abs=2)
@@ -232,6 +238,25 @@ def interrupted(act_at_s, act, *, limits=None, serve=lambda seq, at_us: Served(i
     return run_virtually(main)
 
 
+def test_a_held_call_that_gets_too_late_is_dropped_and_its_row_says_so():
+    limits = Limits(max_in_flight=1, drop_after_ms=200)
+    rows, stage = storm(recipe(100, 1), lambda seq, at_us: Served(in_ms=100), limits=limits)
+    assert set(rows.outcomes()) == {"ok", "unsent"}
+    assert (len(rows.rows), stage.invoker.counters.attempted) == (100, rows.outcomes()["ok"])
+    for row in rows.rows:
+        if row.censored:
+            assert 200_000 < row.lag_us + row.held_us <= 200_000 + 2 * TICK_US
+            assert rows.error_of(row) == "dropped: later than --late allows"
+        else:
+            assert attempt_us(row) - row.intended_us <= 200_000
+
+
+def test_calls_that_come_too_late_to_be_dispatched_are_dropped():
+    rows, _ = stalled_for_a_second(Limits(drop_after_ms=400))
+    assert rows.outcomes() == {"ok": pytest.approx(1700, abs=2), "unsent": pytest.approx(300, abs=2)}
+    assert all(row.lag_us > 400_000 for row in rows.rows if row.censored)
+
+
 def test_stopping_lets_calls_under_way_end_and_dispatches_no_more():
     rows, ended_ns = interrupted(2.0, lambda invoker: invoker.stop())
     assert rows.outcomes() == {"ok": 200}
@@ -323,18 +348,19 @@ faults = st.sampled_from(
     script=st.lists(faults, min_size=1, max_size=8),
     refused=st.sets(st.integers(0, 9), max_size=8),
     cap=st.none() | st.integers(1, 12),
+    drop_after_ms=st.none() | st.integers(0, 150),
     rps=st.integers(20, 800),
     kind=st.sampled_from(["constant", "poisson"]),
     stop_at_s=st.none() | st.floats(0.0, 0.6),
     cut=st.booleans(),
 )
-def test_every_dispatched_call_has_exactly_one_row_whatever_happens(script, refused, cap, rps, kind, stop_at_s, cut):
+def test_every_dispatched_call_has_exactly_one_row_whatever_happens(script, refused, cap, drop_after_ms, rps, kind, stop_at_s, cut):
     async def main(loop):
         stage = VirtualStage(
             loop,
             recipe(rps, 0.5, arrivals=kind, seed=3),
             lambda seq, at_us: script[seq % len(script)],
-            limits=Limits(timeout_ms=200, max_in_flight=cap),
+            limits=Limits(200, cap, drop_after_ms),
             connect_error=lambda number: OSError(111, "refused") if number % 10 in refused else None,
         )
         playing = asyncio.ensure_future(stage.play())
