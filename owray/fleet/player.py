@@ -27,6 +27,7 @@ from owray.http1.pool import Pool
 from owray.plan.recipe import Plan
 from owray.record.journal import Header, Recorder
 from owray.record.run import RunFolder
+from owray.wire.agenda import OpenLoop
 from owray.wire.alarm import best_alarm
 from owray.wire.counters import Counters
 from owray.wire.garbage import QuietCollector
@@ -66,7 +67,7 @@ class Player:
             folder.journals(spec.node), Header(folder.run, spec.invoker, storm.invokers, spec.node), time.monotonic_ns
         )
         self._invoker = Invoker(
-            Plan(storm.recipe).share(spec.invoker, storm.invokers),
+            OpenLoop(Plan(storm.recipe).share(spec.invoker, storm.invokers)),
             prepare(storm.recipe.entries, host=gateway.host_header, auth=gateway.auth, namespace=gateway.namespace, run=folder.run),
             self._pool,
             self._recorder,

@@ -133,7 +133,7 @@ def _sine(load: LoadRequest) -> Shape:
     if len(parts) != 3:
         raise BadRequest(f"--sine {text!r}: one looks like 1000:500:60s, 1,000 calls a second and 500 more or fewer, a wave a minute")
     mean_rps, amplitude_rps, period_s = _rate("--sine", parts[0]), _rate("--sine", parts[1]), _time("--sine", parts[2])
-    if not 0 < mean_rps or amplitude_rps > mean_rps:
+    if not mean_rps > 0 or amplitude_rps > mean_rps:
         raise BadRequest(f"--sine {text!r}: the swing is at most the mean, which is above zero")
     return Sine(mean_rps, amplitude_rps, period_s, load.duration_s or period_s)
 

@@ -17,8 +17,8 @@ from typing import Protocol
 
 from owray.http1.connection import Connection, ProtocolError
 from owray.http1.pool import Pool
-from owray.plan.recipe import Window
 from owray.record.layout import NULL_8, NULL_16, NULL_32, NULL_64, Outcome
+from owray.wire.agenda import Agenda, Due
 from owray.wire.alarm import Alarm
 from owray.wire.call import Call
 from owray.wire.counters import Counters, bucket_of
@@ -72,11 +72,11 @@ class Limits:
 
 
 class Invoker:
-    """Plays `windows`; `done` ends when every call of them has ended, or with the error that ended the storm (a full disk)."""
+    """Plays an agenda; `done` ends when every call of them has ended, or with the error that ended the storm (a full disk)."""
 
     def __init__(
         self,
-        windows: Iterator[Window],
+        agenda: Agenda,
         requests: list[list[Prepared]],
         pool: Pool,
         rows: Rows,
@@ -84,7 +84,7 @@ class Invoker:
         clock_ns: Callable[[], int],
         make_alarm: Callable[[Callable[[], None]], Alarm],
     ) -> None:
-        self._windows = windows
+        self._agenda = agenda
         self._requests = requests
         self._pool = pool
         self._rows = rows
@@ -95,9 +95,6 @@ class Invoker:
         self._loop = asyncio.get_running_loop()
         self._alarm = make_alarm(self._dispatch_due)
         self._t0_ns = 0
-        self._agenda: Iterator[tuple[int, int, int, int]] = iter(())
-        self._next: tuple[int, int, int, int] | None = None
-        self._ahead: list[tuple[int, int, int, int]] | None = self._load()
         self._held: deque[Call] = deque()
         self._in_flight: dict[int, Call] = {}
         self._counted_at_us = 0
@@ -109,17 +106,14 @@ class Invoker:
     def play(self, t0_ns: int) -> None:
         """Start the plan's clock: a call due at x is dispatched at `t0_ns` + x on the monotonic clock."""
         self._t0_ns = t0_ns
-        self._advance()
         self._set_alarm(0)
         self._end_if_over()
         self._loop.call_later(TICK_S, self._tick)
 
     def stop(self) -> None:
         """Dispatch no more; calls under way run to their end, held ones are given up as unsent. Also before `play`, which then ends."""
-        self._windows = iter(())
+        self._agenda.close()
         self._alarm.close()
-        self._next = None
-        self._ahead = None
         now_us = self.now_us()
         while self._held:
             self._give_up(self._held.popleft(), now_us, _STOPPED)
@@ -147,18 +141,18 @@ class Invoker:
     def _dispatch_due(self) -> None:
         """The alarm rang: dispatch what is due, at most a batch, and set the alarm for the next."""
         for _ in range(BATCH_CALLS):
-            due = self._next
+            due = self._agenda.next
             now_us = self.now_us()
             if due is None or due[1] > now_us:
                 break
+            self._agenda.advance()
             self._dispatch(due, now_us)
-            self._advance()
-        if self._next is None:
+        if self._agenda.next is None:
             self._end_if_over()
         else:
             self._set_alarm(self.now_us())
 
-    def _dispatch(self, due: tuple[int, int, int, int], now_us: int) -> None:
+    def _dispatch(self, due: Due, now_us: int) -> None:
         seq, intended_us, entry, variant = due
         call = Call(self, seq, intended_us, now_us, entry, self._requests[entry][variant])
         counters = self.counters
@@ -195,29 +189,10 @@ class Invoker:
         call.bytes_out = len(request)
         connection.send(request, call)
 
-    def _advance(self) -> None:
-        """Move on to the next call of the plan."""
-        self._next = next(self._agenda, None)
-        if self._next is None and self._ahead is not None:
-            self._agenda = iter(self._ahead)
-            self._ahead = None
-            self._next = next(self._agenda)
-        if self._next is None:
-            self._ahead = self._load()
-            if self._ahead is not None:
-                self._advance()
-
-    def _load(self) -> list[tuple[int, int, int, int]] | None:
-        """The next window as (seq, due, entry, variant); None at the end of the plan."""
-        window = next(self._windows, None)
-        if window is None:
-            return None
-        columns = (window.seqs.tolist(), window.due_us.tolist(), window.entries.tolist(), window.variants.tolist())
-        return list(zip(*columns, strict=True))
-
     def _set_alarm(self, now_us: int) -> None:
-        if self._next is not None:
-            self._alarm.set(self._t0_ns + max(self._next[1], now_us + COALESCE_US) * 1000)
+        due = self._agenda.next
+        if due is not None:
+            self._alarm.set(self._t0_ns + max(due[1], now_us + COALESCE_US) * 1000)
 
     # --- endings of a call
 
@@ -232,22 +207,24 @@ class Invoker:
         else:
             self._finish(call, now_us, _TIMED_OUT, NULL_16, first_us, connection.received, censored=True)
         self._pool.give_back(connection)
-        self._release_held()
+        self._go_on(now_us)
 
     def broken(self, call: Call, connection: Connection, error: Exception | None) -> None:
         """The connection ended before the reply did. The call may have run: it is never sent again."""
         outcome = Outcome.PROTOCOL_ERROR if isinstance(error, ProtocolError) else Outcome.CONNECTION_LOST
         text = "closed by the server" if error is None else error_template(f"{type(error).__name__}: {error}")
         first_us = (connection.first_byte_ns - self._t0_ns) // 1000 if connection.first_byte_ns else -1
-        self._finish(call, self.now_us(), Reading(outcome, text), NULL_16, first_us, connection.received)
+        now_us = self.now_us()
+        self._finish(call, now_us, Reading(outcome, text), NULL_16, first_us, connection.received)
         self._pool.give_back(connection)
-        self._release_held()
+        self._go_on(now_us)
 
     def unconnected(self, call: Call, error: Exception) -> None:
         """No connection could be opened for the call."""
         reading = Reading(Outcome.CONNECT_ERROR, error_template(f"{type(error).__name__}: {error}"))
-        self._finish(call, self.now_us(), reading, NULL_16, -1, 0)
-        self._release_held()
+        now_us = self.now_us()
+        self._finish(call, now_us, reading, NULL_16, -1, 0)
+        self._go_on(now_us)
 
     def _expire(self, call: Call, reading: Reading) -> None:
         """End a call from outside: its connection is of no use any more, its elapsed time is a lower bound."""
@@ -258,8 +235,9 @@ class Invoker:
             first_us = (connection.first_byte_ns - self._t0_ns) // 1000 if connection.first_byte_ns else -1
             connection.abort()
         received = 0 if connection is None else connection.received
-        self._finish(call, self.now_us(), reading, NULL_16, first_us, received, censored=True)
-        self._release_held()
+        now_us = self.now_us()
+        self._finish(call, now_us, reading, NULL_16, first_us, received, censored=True)
+        self._go_on(now_us)
 
     def _give_up(self, call: Call, now_us: int, reading: Reading) -> None:
         """A call that is never attempted: the storm's end overtakes it, or it is too late to be of use."""
@@ -280,7 +258,6 @@ class Invoker:
             counters.cold += 1
         self._write(call, now_us, reading, status, first_us, received, censored)
         call.connection = None
-        self._end_if_over()
 
     def _write(self, call: Call, now_us: int, reading: Reading, status: int, first_us: int, received: int, censored: bool) -> None:
         """Pack the row, in the order of owray.record.layout.PACKED_FIELDS."""
@@ -322,6 +299,15 @@ class Invoker:
             call.reused if sent else NULL_8,
         )
 
+    def _go_on(self, now_us: int) -> None:
+        """A call has ended: there may be room for a held one, or somebody who waited for its end."""
+        if self._held:
+            self._release_held()
+        if self._agenda.ended(now_us):
+            self._dispatch_due()
+        else:
+            self._end_if_over()
+
     def _release_held(self) -> None:
         while self._held and len(self._in_flight) < self._cap:
             now_us = self.now_us()
@@ -350,8 +336,7 @@ class Invoker:
             self._fail(error)
             return
         self._pool.prune(self._clock_ns())
-        if self._ahead is None and self._next is not None:
-            self._ahead = self._load()
+        self._agenda.look_ahead()
         self._loop.call_later(TICK_S, self._tick)
 
     def _overdue(self, now_us: int) -> Iterator[Call]:
@@ -370,8 +355,7 @@ class Invoker:
             counters.most_in_flight = in_flight
 
     def _end_if_over(self) -> None:
-        over = self._next is None and self._ahead is None and not self._in_flight and not self._held
-        if over and not self.done.done():
+        if self._agenda.over and not self._in_flight and not self._held and not self.done.done():
             self._alarm.close()
             self.done.set_result(None)
 

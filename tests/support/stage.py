@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.gateway import Gateway
@@ -13,8 +13,9 @@ from support.virtual import Served, VirtualAlarm, VirtualConnection, VirtualLoop
 from owray.http1.connection import Connection, Tcp, connect
 from owray.http1.pool import Pool
 from owray.plan.mix import Entry, Variant
-from owray.plan.recipe import Plan, Recipe
+from owray.plan.recipe import Plan, Recipe, Window
 from owray.record.layout import Outcome
+from owray.wire.agenda import Agenda, OpenLoop
 from owray.wire.alarm import best_alarm
 from owray.wire.invoker import Invoker, Limits
 from owray.wire.requests import prepare
@@ -49,6 +50,7 @@ class VirtualStage:
         connect_ms: float = 1.0,
         connect_error: Callable[[int], OSError | None] = lambda number: None,
         alarm_late_ns: int = 0,
+        make_agenda: Callable[[Iterator[Window]], Agenda] = OpenLoop,
     ) -> None:
         self.loop = loop
         self.rows = rows or MemoryRows()
@@ -64,7 +66,7 @@ class VirtualStage:
         self.pool = Pool(open_connection)
         self.plan = Plan(chosen)
         self.invoker = Invoker(
-            self.plan.windows(),
+            make_agenda(self.plan.windows()),
             requests_of(chosen),
             self.pool,
             self.rows,
@@ -101,7 +103,7 @@ class RealStage:
         self.pool = Pool(open_connection)
         self.plan = Plan(chosen)
         self.invoker = Invoker(
-            self.plan.windows(),
+            OpenLoop(self.plan.windows()),
             requests_of(chosen, f"{gateway.host}:{gateway.port}"),
             self.pool,
             self.rows,
