@@ -107,7 +107,7 @@ def _level(load: LoadRequest) -> Shape:
 
 def _ramp(load: LoadRequest) -> Shape:
     text = load.ramp or ""
-    parts = text.split(":")
+    parts = [part.strip() for part in text.split(":")]
     if len(parts) != 3:
         raise BadRequest(f"--ramp {text!r}: one looks like 0:5000:60s, from no call to 5,000 calls a second in a minute")
     return _piece("--ramp", text)
@@ -120,7 +120,7 @@ def _stages(load: LoadRequest) -> Shape:
 
 def _piece(place: str, text: str) -> Ramp:
     """ "1000:30s" is a level, "0:1000:30s" a line."""
-    *rates, time = text.split(":")
+    *rates, time = (part.strip() for part in text.split(":"))
     if not 1 <= len(rates) <= 2:
         raise BadRequest(f"{place}: {text!r} is no stage; one looks like 1000:30s (a level) or 0:1000:30s (a line)")
     start_rps, end_rps = _rate(place, rates[0]), _rate(place, rates[-1])
@@ -129,7 +129,7 @@ def _piece(place: str, text: str) -> Ramp:
 
 def _sine(load: LoadRequest) -> Shape:
     text = load.sine or ""
-    parts = text.split(":")
+    parts = [part.strip() for part in text.split(":")]
     if len(parts) != 3:
         raise BadRequest(f"--sine {text!r}: one looks like 1000:500:60s, 1,000 calls a second and 500 more or fewer, a wave a minute")
     mean_rps, amplitude_rps, period_s = _rate("--sine", parts[0]), _rate("--sine", parts[1]), _time("--sine", parts[2])
