@@ -1,7 +1,8 @@
 """OpenWhisk's REST API, for everything but the storm itself.
 
 The control plane: few calls, each of which may matter, so every one has a time-out and every failure becomes an `OpenWhiskError` whose
-text names cause and fix in one line. Nothing is tried again and no redirect is followed: a key goes to the host it was given for.
+text names cause and fix in one line. Nothing is tried again and no redirect is followed: a key goes to the host it was given for. Should
+that send it back, it is taken out of the answer before anybody reads it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from owray.http1.basic_auth import hiding
+from owray.http1.tls import client_context
 from owray.openwhisk.records import Activation
 from owray.openwhisk.target import Target
 
@@ -40,15 +43,16 @@ _FIXES = {
 class OpenWhiskError(Exception):
     """The platform refused a request, or did not answer it.
 
-    `status` is the HTTP status, None when there was no answer; `text` is what the platform said, or what went wrong on the way.
+    `status` is the HTTP status, None when there was no answer; `text` is what the platform said, or what went wrong on the way. What in it
+    would move a terminal's cursor or change its colours is written out.
     """
 
     def __init__(self, status: int | None, text: str, *, request: str = "", fix: str = "") -> None:
         self.status = status
-        self.text = text
+        self.text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
         self.request = request
         self.fix = fix
-        super().__init__(status, text)
+        super().__init__(status, self.text)
 
     def __str__(self) -> str:
         answer = self.text if self.status is None else f"answered {self.status}: {self.text}"
@@ -79,12 +83,13 @@ class OpenWhisk:
     def __init__(self, target: Target, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self.target = target
         self._timeout_s = timeout_s
+        self._without_key = hiding(target.auth)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             # No limit of its own: calls that are to meet many containers have to be under way together.
-            connector=aiohttp.TCPConnector(ssl=not self.target.insecure, limit=0),
+            connector=aiohttp.TCPConnector(ssl=_tls(self.target), limit=0),
             headers={"Authorization": self.target.authorization, "Accept": "application/json, text/plain"},
         )
         return self
@@ -246,8 +251,8 @@ class OpenWhisk:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=total_s),
             ) as response:
-                location = response.headers.get("Location", "")
-                answer = _Answer(response.status, await response.text(errors="replace"), request, location)
+                location = self._without_key(response.headers.get("Location", ""))
+                answer = _Answer(response.status, self._without_key(await response.text(errors="replace")), request, location)
         except TimeoutError:
             raise OpenWhiskError(None, f"was not answered within {total_s:g} s", request=request, fix="is the host reachable?") from None
         except aiohttp.ClientError as error:
@@ -289,6 +294,11 @@ class OpenWhisk:
                     fix += f"; https:// instead of http:// in {source}?"
                 return OpenWhiskError(None, text, request=f"{request}:", fix=fix)
         return OpenWhiskError(None, text, fix=fix)
+
+
+def _tls(target: Target) -> ssl.SSLContext | bool:
+    """Reading certificates takes a while, so it is done only where there are some to check."""
+    return client_context(insecure=target.insecure) if target.api_host.startswith("https:") else True
 
 
 def _object(answer: _Answer) -> dict[str, Any]:

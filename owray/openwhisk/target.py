@@ -6,12 +6,13 @@ shown: not by `repr`, not in a log, not in the text of an error.
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+from owray.http1.basic_auth import authorization
 
 
 class TargetError(ValueError):
@@ -45,7 +46,7 @@ class Target:
     @property
     def authorization(self) -> str:
         """The value of the Authorization header. It is the key: not for logs."""
-        return "Basic " + base64.b64encode(self.auth.encode()).decode()
+        return authorization(self.auth)
 
 
 def _normal_host(written: str, source: str) -> str:

@@ -1,6 +1,7 @@
 """Whatever goes wrong becomes one line with its cause; against a server that answers as it is told."""
 
 import asyncio
+import base64
 import socket
 
 import pytest
@@ -154,3 +155,21 @@ def test_a_platform_may_answer_a_put_without_a_payload():
 def test_a_client_that_was_not_entered_says_so():
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(OpenWhisk(Target("http://127.0.0.1:1", AUTH)).ping())
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 500, 503])
+def test_a_key_that_an_answer_quotes_is_shown_to_nobody(status):
+    async def quoting(request):
+        sent = request.headers["Authorization"]
+        text = f"who is {sent}, that is {base64.b64decode(sent.removeprefix('Basic ')).decode()}, with {SECRET}?"
+        return web.Response(status=status, text=text, headers={"Location": f"https://{AUTH}@elsewhere.example/?{SECRET}"})
+
+    refused = refusal_of(quoting, lambda client: client.limits())
+    assert "(the key)" in str(refused)
+    assert base64.b64encode(AUTH.encode()).decode() not in str(refused)
+
+
+def test_an_answer_moves_no_cursor_and_changes_no_colour():
+    refused = refusal_of(answering(400, data={"error": "\x1b[2Jgone\x07"}), lambda client: client.limits())
+    assert refused.text == "\\x1b[2Jgone\\x07"
+    assert str(refusal_of(answering(502, text="\x1b]0;mine"), lambda client: client.limits())).isprintable()
