@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 import aiohttp
 
 from owray.http1.basic_auth import hiding
 from owray.http1.tls import client_context
+from owray.openwhisk.names import path_of
 from owray.openwhisk.records import Activation
 from owray.openwhisk.target import Target
 
@@ -36,8 +37,16 @@ _FIXES = {
     403: "the key is good, but not for this namespace",
     404: "it does not exist there",
     429: "the namespace's limit is used up; wait for the next minute, or have the limit raised",
+    500: "OpenWhisk's own logs tell why",
     503: "no OpenWhisk invoker is healthy yet; wait a minute, then look at {host}/invokers",
 }
+_FRONT_FIXES = {
+    403: "that is no answer of OpenWhisk's: what stands before it forbids this; ask whoever runs {host}",
+    **dict.fromkeys((502, 503, 504), "what stands before OpenWhisk gets no answer from it; is it running?"),
+}
+"""For answers that are not JSON, as all of OpenWhisk's are."""
+
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(?P<text>[^<]+)<", re.IGNORECASE)
 
 
 class OpenWhiskError(Exception):
@@ -55,7 +64,7 @@ class OpenWhiskError(Exception):
         super().__init__(status, self.text)
 
     def __str__(self) -> str:
-        answer = self.text if self.status is None else f"answered {self.status}: {self.text}"
+        answer = self.text if self.status is None else f"answered {self.status}: {self.text or 'nothing more'}"
         what = " ".join(filter(None, [self.request, answer]))
         return f"{what.removesuffix('.')}.  ({self.fix})" if self.fix else what
 
@@ -224,8 +233,10 @@ class OpenWhisk:
     # --- one request ---
 
     def _path(self, collection: str, entity: str = "", namespace: str = "") -> str:
-        path = f"/api/v1/namespaces/{quote(namespace or self.target.namespace, safe='')}/{collection}"
-        return f"{path}/{quote(entity)}" if entity else path
+        try:
+            return path_of(namespace or self.target.namespace, collection, entity)
+        except ValueError as problem:
+            raise OpenWhiskError(None, str(problem)) from None
 
     async def _request(
         self,
@@ -241,7 +252,7 @@ class OpenWhisk:
         if self._session is None:
             raise RuntimeError("an OpenWhisk client is to be entered first: async with OpenWhisk(target) as platform")
         total_s = timeout_s or self._timeout_s
-        request = f"{method} {self.target.api_host}{path}"
+        request, source = f"{method} {self.target.api_host}{path}", self.target.host_source
         try:
             async with self._session.request(
                 method,
@@ -254,7 +265,9 @@ class OpenWhisk:
                 location = self._without_key(response.headers.get("Location", ""))
                 answer = _Answer(response.status, self._without_key(await response.text(errors="replace")), request, location)
         except TimeoutError:
-            raise OpenWhiskError(None, f"was not answered within {total_s:g} s", request=request, fix="is the host reachable?") from None
+            raise OpenWhiskError(
+                None, f"was not answered within {total_s:g} s", request=request, fix=f"is the address right? It is from {source}"
+            ) from None
         except aiohttp.ClientError as error:
             raise self._no_answer(error, request) from None
         if not 200 <= answer.status < 300 and answer.status not in allow:
@@ -265,7 +278,8 @@ class OpenWhisk:
         body = _decoded(answer.text)
         said = body.get("error") if isinstance(body, dict) else None
         text = said if isinstance(said, str) else _first_line(answer.text)
-        fix = _FIXES.get(answer.status, "").format(source=self.target.source, host=self.target.api_host)
+        fixes = _FIXES if said is not None else {**_FIXES, **_FRONT_FIXES}
+        fix = fixes.get(answer.status, "").format(source=self.target.source, host=self.target.api_host)
         if 300 <= answer.status < 400 and answer.location:
             text = f"it sends elsewhere: {_first_line(answer.location)}"
             fix = f"if that is your OpenWhisk, name it as the API host in {self.target.host_source}; a key goes nowhere by itself"
@@ -316,7 +330,11 @@ def _decoded(text: str) -> Any:
 
 
 def _first_line(text: str) -> str:
+    """What a person reads first; of a page, its title."""
     line = text.strip().partition("\n")[0]
+    if line.startswith("<"):
+        title = _TITLE.search(text)
+        line = "a web page" if title is None else f"a web page, {' '.join(title['text'].split())}"
     return line if len(line) <= 200 else f"{line[:200]}..."
 
 

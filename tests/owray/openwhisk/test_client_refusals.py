@@ -66,9 +66,35 @@ def test_words_on_several_lines_become_one():
     )
 
 
-def test_a_page_of_a_proxy_is_cut_to_its_first_line():
-    page = "<html>\n<h1>504 Gateway Time-out</h1>"
-    assert refusal_of(answering(504, text=page, content_type="text/html"), lambda client: client.limits()).text == "<html>"
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<html>\n<h1>504 Gateway Time-out</h1>", "a web page, 504 Gateway Time-out"),
+        ("<!DOCTYPE html>\n<html><head><TITLE>\n Welcome\n to nginx! </TITLE>", "a web page, Welcome to nginx!"),
+        ("<html></html>", "a web page"),
+        ("upstream connect error\nreset", "upstream connect error"),
+    ],
+)
+def test_a_page_of_a_proxy_is_told_by_its_title(page, said):
+    assert refusal_of(answering(504, text=page, content_type="text/html"), lambda client: client.limits()).text == said
+
+
+@pytest.mark.parametrize(
+    ("status", "of_openwhisk", "of_a_front"),
+    [
+        (403, "the key is good, but not for this namespace", "what stands before it forbids this; ask whoever runs http://127.0.0.1:"),
+        (503, "no OpenWhisk invoker is healthy yet", "what stands before OpenWhisk gets no answer from it; is it running?"),
+        (401, "check it in a test", "check it in a test"),
+        (500, "OpenWhisk's own logs tell why", "OpenWhisk's own logs tell why"),
+    ],
+)
+def test_what_openwhisk_refuses_is_told_from_what_stands_before_it(status, of_openwhisk, of_a_front):
+    assert of_openwhisk in str(refusal_of(answering(status, data={"error": "no", "code": "x"}), lambda client: client.limits()))
+    assert of_a_front in str(refusal_of(answering(status, text="<html>"), lambda client: client.limits()))
+
+
+def test_an_answer_without_a_body_says_nothing_more():
+    assert "answered 503: nothing more.  (" in str(refusal_of(answering(503), lambda client: client.limits()))
 
 
 def test_a_wrong_key_says_where_the_key_is_from():
