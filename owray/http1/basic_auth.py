@@ -24,7 +24,8 @@ def authorization(auth: str) -> str:
 def hiding(auth: str) -> Callable[[str], str]:
     """Takes "user:password" out of a text: as it is, its password alone, and as the header has it."""
     password = auth.partition(":")[2]
-    secrets = [auth, _encoded(auth), *([password] if len(password) >= _SHORTEST_SECRET else [])]
+    forms = [auth, _encoded(auth), *([password] if len(password) >= _SHORTEST_SECRET else [])]
+    secrets = [*forms, *(form.replace("/", r"\/") for form in forms if "/" in form)]  # as some write it in JSON
 
     def hide(text: str) -> str:
         return reduce(lambda left, secret: left.replace(secret, HIDDEN), secrets, text)

@@ -14,6 +14,13 @@ def test_a_key_is_taken_out_of_a_text_in_whatever_form(form):
     assert hiding(KEY)(f"<{form}>").replace("Basic ", "") == "<(the key)>"
 
 
+def test_a_key_is_found_where_its_slashes_are_escaped():
+    key = "uuid:???>>>~~~"
+    written = base64.b64encode(key.encode()).decode()
+    assert "/" in written
+    assert hiding(key)(written.replace("/", "\\/")) == "(the key)"
+
+
 def test_the_user_alone_is_no_secret():
     assert hiding(KEY)("uuid is not known") == "uuid is not known"
 
