@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from owray.openwhisk.catalogue import Manifest
+from owray.openwhisk.properties import read_text
 from owray.plan.mix import MOST_VARIANTS, Check, Variant
 from owray.storm.request import BadRequest, CallRequest
 from owray.wire.checks import CheckError, complaint_of
@@ -99,6 +100,8 @@ def read_parameters(path: Path) -> tuple[Row, ...]:
     if read is None:
         raise BadRequest(f"--params {path}: a file of parameters ends in {', '.join(_FORMATS)}")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe gives nothing twice, a device may never end
+            raise BadRequest(f"--params {path}: it is a pipe or a device; parameters are read from a file")
         rows = tuple(_objects(path, itertools.islice(read(path), MOST_VARIANTS + 1)))
     except OSError as problem:
         raise BadRequest(f"--params {path}: {problem.strerror or problem}") from problem
@@ -208,7 +211,7 @@ def _check(request: CallRequest) -> Check | None:
 
 def _schema(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as problem:
         raise BadRequest(f"--expect-schema {path}: {problem.strerror or problem}") from problem
     except UnicodeDecodeError:
