@@ -18,15 +18,16 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from cluster import local, processes, ray
 from cluster.cores import Cores
-from cluster.local import LocalOptions, Say
-from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, kept_in, lab_names, lock_names, locked, read_state
+from cluster.interruptions import TOLD_TO_END, WITH_CTRL_C, first_unwinds, held_back
+from cluster.local import LocalOptions
+from cluster.starting import Say
+from cluster.state import Journal, LabError, LabFolder, LabState, OpenWhiskKind, Service, kept_in, lab_names, lock_names, locked, read_state
 
 __all__ = ["Lab", "LabStatus", "Leftovers", "LocalOptions", "PartStatus", "abandoned_labs", "down", "find", "lend", "status", "up_local"]
 
@@ -121,10 +122,24 @@ class Leftovers:
 
 
 def up_local(home: Path, name: str, options: LocalOptions, say: Say) -> Lab:
-    """Make a lab on this machine, or start what it lacks. Raises LabError when it cannot, or when another command is at it."""
+    """Make a lab on this machine, or start what it lacks. Raises LabError when it cannot, or when another command is at it.
+
+    Whatever ends it early, also Ctrl-C, SIGTERM and SIGHUP, what it has brought up is taken down again: of a new lab nothing is left, one
+    that was there is as it was found. Only for the main thread: others cannot take signals.
+    """
     folder = LabFolder(home, name)
-    with locked(folder), kept_in(home):
-        return _lab(folder, local.bring_up(folder, options, say))
+    with first_unwinds(WITH_CTRL_C), locked(folder), kept_in(home):
+        was_there, found = _is_there(folder), read_state(folder)
+        try:
+            return _lab(folder, local.bring_up(folder, options, say))
+        except BaseException:
+            with held_back():
+                if not was_there:
+                    _tell_what_is_left(folder, _remove(folder, say), say)
+                elif found is not None:
+                    with suppress(OSError):  # the cache keeps what was asked of it; nothing runs by it
+                        Journal(folder.state, found).record()
+            raise
 
 
 def find(home: Path, name: str) -> Lab | None:
@@ -155,7 +170,7 @@ def lend(home: Path, name: str, options: LocalOptions, say: Say) -> Iterator[Lab
         with suppress(LabError):  # another command is at it already
             down(home, abandoned, say)
     folder = LabFolder(home, f"{_BORROWED}{secrets.token_hex(2)}")
-    with _signals_unwind():
+    with first_unwinds(TOLD_TO_END):
         try:
             with locked(folder), kept_in(home):
                 lab = _lab(folder, local.bring_up(folder, options, say, borrower=processes.mark(os.getpid(), "borrower")))
@@ -205,10 +220,8 @@ def down(home: Path, name: str, say: Say) -> Leftovers:
     if not there and not folder.lock.exists():
         return Leftovers(was_there=False)
     with locked(folder):
-        state = read_state(folder)
-        stubborn = _end_processes(folder, state, say)
-        files = _remove_files(folder, state) if not stubborn else ()
-    return Leftovers(there, tuple(map(str, stubborn)), files)
+        left = _remove(folder, say)
+    return replace(left, was_there=there)
 
 
 def abandoned_labs(home: Path) -> list[str]:
@@ -287,6 +300,14 @@ def _is_locked(folder: LabFolder) -> bool:
         return True
 
 
+def _remove(folder: LabFolder, say: Say) -> Leftovers:
+    """Remove what there is of a lab; the caller holds its lock."""
+    state = read_state(folder)
+    stubborn = _end_processes(folder, state, say)
+    files = _remove_files(folder, state) if not stubborn else ()
+    return Leftovers(True, tuple(map(str, stubborn)), files)
+
+
 def _end_processes(folder: LabFolder, state: LabState | None, say: Say) -> list[processes.Mark]:
     """Ask those first that clean up after themselves, then kill what is left, until nothing bears the lab's id any more."""
     found = processes.of_lab(folder.lab_id)
@@ -324,35 +345,10 @@ def _remove_files(folder: LabFolder, state: LabState | None) -> tuple[str, ...]:
 
 def _remove_borrowed(folder: LabFolder, say: Say) -> None:
     """Remove it without being interrupted half-way: signals wait until it is done."""
-    with _signals_wait():
-        leftovers = down(folder.home, folder.name, say)
+    with held_back():
+        _tell_what_is_left(folder, down(folder.home, folder.name, say), say)
+
+
+def _tell_what_is_left(folder: LabFolder, leftovers: Leftovers, say: Say) -> None:
     if leftovers:
         say(f"could not remove {', '.join((*leftovers.processes, *leftovers.files))}; try owray down --lab {folder.name}")
-
-
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def _signals_unwind() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the command through its `finally` blocks, with the exit code that a shell would show."""
-
-    def unwind(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    wanted = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, unwind) for number in wanted}  # what nohup has switched off stays off
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _signals_wait() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

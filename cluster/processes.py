@@ -122,6 +122,15 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
         os.close(output)
 
 
+def last_line(log: Path) -> str:
+    """What a service that has ended said last."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except FileNotFoundError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
 def exit_code(pid: int) -> int | None:
     """How a child of this process ended (as a shell says it: 128 + signal), or None while it runs. Reaps it.
 
