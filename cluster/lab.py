@@ -18,7 +18,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,20 @@ from cluster.local import LocalOptions
 from cluster.starting import Say
 from cluster.state import Journal, LabError, LabFolder, LabState, OpenWhiskKind, Service, kept_in, lab_names, lock_names, locked, read_state
 
-__all__ = ["Lab", "LabStatus", "Leftovers", "LocalOptions", "PartStatus", "abandoned_labs", "down", "find", "lend", "status", "up_local"]
+__all__ = [
+    "Lab",
+    "LabStatus",
+    "Leftovers",
+    "LocalOptions",
+    "PartStatus",
+    "abandoned_labs",
+    "down",
+    "find",
+    "lend",
+    "process_ids",
+    "status",
+    "up_local",
+]
 
 DEFAULT_NAME = "local"
 _BORROWED = "borrowed-"
@@ -89,7 +102,8 @@ class PartStatus:
 class LabStatus:
     """`problems` says what is wrong, one line each, and is empty when the lab is up. `borrowed_by` is a pid, 0 when not borrowed.
 
-    `incidents` says what the platform has outlived since its start. `overrides` are knobs that differ from the profile's.
+    `incidents` says what the platform has outlived since its start. `overrides` are knobs that differ from the profile's. What is not
+    known, as nothing is of a lab whose state file is gone, is None or empty.
     """
 
     name: str
@@ -97,8 +111,8 @@ class LabStatus:
     problems: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     profile: str = ""
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    public_keys: bool = False
+    overrides: Mapping[str, Any] | None = None
+    public_keys: bool | None = None
     made_at: str = ""
     platform: PartStatus | None = None
     ray: PartStatus | None = None
@@ -106,7 +120,7 @@ class LabStatus:
     wskprops: str = ""
     logs: tuple[str, ...] = ()
     borrowed_by: int = 0
-    openwhisk: OpenWhiskKind = "embedded"
+    openwhisk: OpenWhiskKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +238,11 @@ def down(home: Path, name: str, say: Say) -> Leftovers:
     return replace(left, was_there=there)
 
 
+def process_ids(home: Path, name: str) -> list[int]:
+    """Of everything that runs for a lab, workers included."""
+    return [process.pid for process in processes.of_lab(LabFolder(home, name).lab_id)]
+
+
 def abandoned_labs(home: Path) -> list[str]:
     """Names of borrowed labs whose borrower is gone without having removed them (kill -9), however far they had come."""
     names = sorted({*lab_names(home), *lock_names(home)})
@@ -322,7 +341,9 @@ def _end_processes(folder: LabFolder, state: LabState | None, say: Say) -> list[
         with suppress(PermissionError):
             processes.send(process, signal.SIGTERM)
     processes.wait_for_end(asked, _GRACE_S)
-    return processes.end_all_of(folder.lab_id)
+    stubborn = processes.end_all_of(folder.lab_id)
+    # One that was on its way out bears no id any more, and may still hold a port: it is waited for, too.
+    return stubborn or processes.wait_for_end(found, _GRACE_S)
 
 
 def _remove_files(folder: LabFolder, state: LabState | None) -> tuple[str, ...]:
