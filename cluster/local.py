@@ -58,6 +58,7 @@ class PlatformStart:
     """One start of the embedded platform, with a fresh key."""
 
     part = "platform"
+    called = "the platform"
     timeout_s = 30.0
 
     def __init__(self, folder: LabFolder, config: PlatformConfig, environment: Mapping[str, str]) -> None:

@@ -112,6 +112,7 @@ class RayStart:
     """One start of Ray: `begin` launches it, `poll` says when it is up."""
 
     part = "ray"
+    called = "Ray"
     timeout_s = 60.0
 
     def __init__(self, folder: LabFolder, temp_dir: Path, cores: Cores, environment: Mapping[str, str]) -> None:

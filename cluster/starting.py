@@ -6,6 +6,7 @@ waiting.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,9 +27,10 @@ _POLL_S = 0.02
 
 
 class Start(Protocol):
-    """The start of one service."""
+    """The start of one service: `part` is its name on record, `called` the one for people."""
 
     part: str
+    called: str
     timeout_s: float
 
     @property
@@ -78,7 +80,7 @@ def _launch(starts: Sequence[Start], journal: Journal, say: Say) -> None:
     began_s = time.monotonic()
     for start in starts:
         journal.record(**{start.part: Service("intended")})
-        journal.record(**{start.part: start.begin()})
+        journal.record(**{start.part: _begun(start)})
     waiting = list(starts)
     while waiting:
         for start in list(waiting):
@@ -89,12 +91,21 @@ def _launch(starts: Sequence[Start], journal: Journal, say: Say) -> None:
                 waiting.remove(start)
                 say(f"{start.described(service):<60}{elapsed_s:5.1f} s")
             elif elapsed_s > start.timeout_s:
-                raise LabError(f"the {start.part} was not ready after {start.timeout_s:.0f} s")
+                raise LabError(f"{start.called} was not ready after {start.timeout_s:.0f} s")
         time.sleep(_POLL_S)
 
 
+def _begun(start: Start) -> Service:
+    try:
+        return start.begin()
+    except OSError as problem:
+        if problem.errno not in (errno.EAGAIN, errno.ENOMEM):
+            raise
+        raise LabError(f"{start.called} cannot be started: {problem.strerror}") from None
+
+
 def _undo(starts: Iterable[Start]) -> str:
-    """Take down again what was started, what to tell of it."""
+    """Take down again what was started; what to tell of it."""
     stubborn = [process for start in starts for process in start.undo()]
     return f"could not end {', '.join(map(str, stubborn))}" if stubborn else "what had come up is taken down again"
 

@@ -1,5 +1,6 @@
 """`up` that does not come to its end: whatever ended it, what it brought up is taken down again, and what was there before stays."""
 
+import errno
 import os
 import re
 import signal
@@ -120,6 +121,23 @@ def test_a_program_that_is_missing_is_named_and_nothing_is_left(folder, monkeypa
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(LabError, match=rf"the platform ended while it started: .*/nowhere/python: not found; {UNDONE}\.  \(the logs"):
         up_local(folder.home, folder.name, LocalOptions(), quiet)
+
+
+def test_a_machine_that_refuses_another_process_is_said_so_and_nothing_is_left(folder, monkeypatch):
+    launched = []
+    spawn = os.posix_spawn
+
+    def only_once(*words, **how):
+        if launched:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        launched.append(spawn(*words, **how))
+        return launched[0]
+
+    monkeypatch.setattr(os, "posix_spawn", only_once)
+    cause = rf"^Ray cannot be started: Resource temporarily unavailable; {UNDONE}\.  \(the logs are kept in "
+    with pytest.raises(LabError, match=cause):
+        up_local(folder.home, folder.name, LocalOptions(), quiet)
+    assert processes.mark(launched[0], "platform") is None
 
 
 def test_a_lab_that_cannot_be_mended_keeps_what_lives(tmp_path, monkeypatch):
