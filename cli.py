@@ -92,7 +92,7 @@ def build() -> typer.Typer:
     owray.commands.doctor.mount(app, _cluster_checks)
     cluster.commands.up.mount(app)
     cluster.commands.status.mount(app)
-    cluster.commands.down.mount(app)
+    cluster.commands.down.mount(app, _played)
     owray.commands.workloads.mount(app)
     owray.commands.storm.mount(app, _lend_ground)
     owray.commands.target.mount(app, _find_target)
@@ -142,6 +142,13 @@ def _cluster_checks() -> Mapping[str, Check]:
         return told
 
     return {name: translated(check) for name, check in health.checks(default_home).items()}
+
+
+def _played(pids: Sequence[int]) -> Sequence[str]:
+    """The runs that processes of a lab play."""
+    from owray.record.run import runs_played_by
+
+    return runs_played_by(pids)
 
 
 @contextmanager

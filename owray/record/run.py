@@ -16,7 +16,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -268,6 +269,20 @@ def find_run(runs: Path, name: str = LATEST) -> RunFolder:
     if len(found) > 1 and not exact:
         raise RunNotFound(f"{name!r} begins {len(found)} runs: {_some(found)}. Give more of its id  (owray runs lists them)")
     return (exact or found)[0]
+
+
+def runs_played_by(pids: Iterable[int]) -> list[str]:
+    """Ids of the runs that these processes of this machine play, in whatever folder they are: those whose marks they hold open."""
+    held = {path for pid in pids for path in _open_files(pid) if path.suffix == MARK_SUFFIX}
+    return sorted({run.name.removeprefix(_PREFIX) for path in held for run in path.parents if run.name.startswith(_PREFIX)})
+
+
+def _open_files(pid: int) -> Iterator[Path]:
+    """None of a process that has ended, or is another user's."""
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                yield descriptor.readlink()
 
 
 def _some_runs(runs: Path) -> list[RunFolder]:
