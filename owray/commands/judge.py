@@ -66,7 +66,14 @@ def _findings(folder: RunFolder, manifest: Manifest, slo: list[str], junit: Path
     claim_report(junit)
     with Session([folder]) as session:
         results = results_of(session, objectives)
-    return Findings(manifest, verdict, results, "the storm was stopped" if manifest.status == "aborted" else None)
+    return Findings(manifest, verdict, results, _aborted(manifest))
+
+
+def _aborted(manifest: Manifest) -> str | None:
+    """Why the storm was ended early; run.json of older versions does not say."""
+    if manifest.status != "aborted":
+        return None
+    return "the storm was stopped" if manifest.early_end is None else manifest.early_end.text
 
 
 def _objectives(manifest: Manifest, slo: list[str]) -> tuple[Objective, ...]:

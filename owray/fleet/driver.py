@@ -16,6 +16,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from owray.fleet.cluster import FleetLost, StartFailed
 from owray.fleet.coordinator import Coordinator
 from owray.fleet.spec import FleetReport, Progress, StormSpec
+from owray.record.early_end import EarlyEnd
 
 _ANSWER_WITHIN_S = 60.0
 _READY_WITHIN_S = 60.0
@@ -67,13 +68,13 @@ class Driver:
         report: FleetReport = self._ask(self._result)
         return report
 
-    def stop(self, reason: str) -> None:
+    def stop(self, why: EarlyEnd) -> None:
         """Send no more; calls under way may end."""
-        self._coordinator.stop.remote(reason)
+        self._coordinator.stop.remote(why)
 
-    def cut(self, reason: str) -> None:
+    def cut(self, why: EarlyEnd) -> None:
         """End at once."""
-        self._coordinator.cut.remote(reason)
+        self._coordinator.cut.remote(why)
 
     def _ask(self, question: Any, within_s: float = _ANSWER_WITHIN_S) -> Any:
         try:

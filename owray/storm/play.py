@@ -33,7 +33,8 @@ from owray.fleet.cluster import FleetLost, connected
 from owray.fleet.spec import FleetReport, StormSpec
 from owray.judge.objectives import Objective
 from owray.plan.recipe import Plan
-from owray.record.recover import this_process
+from owray.record.early_end import EarlyEnd, Kind
+from owray.record.players import this_process
 from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
 from owray.storm.choose import Chosen
 from owray.storm.deploying import Prepared, prepare
@@ -154,10 +155,10 @@ def _watch(fleet: Driver, console: Console, length_s: float, interruptions: Inte
         while not fleet.has_ended(_LOOK_EVERY_S):
             for name in interruptions.take():
                 if obeyed == 0:
-                    fleet.stop(name)
+                    fleet.stop(EarlyEnd(Kind.INTERRUPTED, name))
                     console.print("stopping: calls under way may end; once more cuts them off", highlight=False)
                 else:
-                    fleet.cut(f"{name}, twice")
+                    fleet.cut(EarlyEnd(Kind.INTERRUPTED, f"{name}, twice"))
                 obeyed += 1
             view.show(fleet.progress())
     return fleet.result()
@@ -175,6 +176,7 @@ def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, 
     return {
         "command": command,
         "owner": this_process(),  # until the coordinator takes over
+        "asked_by": this_process(),
         "invokers": request.invokers,
         "options": {
             "timeout_ms": round(request.timeout_s * 1000),

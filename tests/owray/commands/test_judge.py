@@ -8,6 +8,7 @@ from support.runs import finished_run, new_run, recipe
 from support.xml import tree
 
 import cli
+from owray.record.early_end import EarlyEnd, Kind
 
 VALID = {"level": "VALID", "reasons": []}
 INVALID = {"level": "INVALID", "reasons": ["Invoker 0 was lost."]}
@@ -87,6 +88,11 @@ def test_an_early_end_outweighs_all_else_and_is_said(judging, played, verdict, s
     assert (code, output.splitlines()[0]) == (4, "ended early: the storm was stopped")
     code, output, _ = judging("--slo", slo, "--json")
     assert (code, json.loads(output)["aborted"]) == (4, "the storm was stopped")
+
+
+def test_why_a_storm_ended_early_is_said_in_its_own_words(judging, played):
+    played(early_end=EarlyEnd(Kind.INVOKER_LOST, "invoker 1 was lost")).update(status="aborted")
+    assert judging("--slo", "p99<1s")[1].splitlines()[0] == "ended early: invoker 1 was lost"
 
 
 def test_the_report_is_written_for_a_ci_server(judging, played, tmp_path):

@@ -1,5 +1,7 @@
 """`owray recover`: what it did, in figures, and the verdict it leaves."""
 
+import os
+
 import pytest
 import typer
 from support.golden import is_golden
@@ -7,7 +9,7 @@ from support.runs import finished_run, new_run, planned_rows, recipe, record
 from typer.testing import CliRunner
 
 from owray.commands import recover
-from owray.record.recover import this_process
+from owray.record.players import this_process
 
 
 @pytest.fixture
@@ -84,7 +86,9 @@ def test_a_run_that_is_played_is_refused_with_the_way_out(tmp_path, recovering):
     folder = new_run(tmp_path, owner=this_process())
     result = recovering()
     assert result.exit_code == 1
-    assert "--force" in result.stderr
+    assert (
+        f"process {os.getpid()}.  (its command is gone: wait for its end, or kill -9 {os.getpid()} breaks it off; --force" in result.stderr
+    )
     assert folder.load().status == "running"
     assert recovering("--force").exit_code == 0
     assert folder.load().status == "recovered"

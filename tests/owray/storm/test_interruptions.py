@@ -9,6 +9,7 @@ from support.labs import traces
 from support.storms import Command, calls_of
 
 from cluster.state import lab_names
+from owray.record.early_end import EarlyEnd
 
 CALLS = 300
 STORM = ("storm", "--rps", 10, "--duration", f"{CALLS // 10}s", "--action", "sleep", "--size", "large")
@@ -50,7 +51,7 @@ def test_a_closed_terminal_stops_sending_and_calls_under_way_end(interrupted):
     assert 10 <= sent < CALLS
     assert set(outcomes[:sent]) == {"ok"}
     assert set(outcomes[sent:]) == {"unsent"}
-    assert manifest.status == "aborted"
+    assert (manifest.status, manifest.early_end) == ("aborted", EarlyEnd("interrupted", "SIGHUP"))
     assert manifest.verdict["level"] == "INVALID"
     assert "ended early: SIGHUP\n" in result.stdout
     assert f"calls      300 planned, {sent} attempted: " in result.stdout

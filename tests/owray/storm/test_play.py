@@ -63,8 +63,8 @@ def played(tmp_path, monkeypatch):
     def run(**strikes):
         driver = SimpleNamespace(Driver=lambda spec, name: Fleet(told, **strikes))
         monkeypatch.setitem(sys.modules, "owray.fleet.driver", driver)
-        with play._noted() as signals:
-            return play._play(spec, folder, Console(quiet=True), 1.0, signals)
+        with play.noted() as interruptions:
+            return play._play(spec, folder, Console(quiet=True), 1.0, interruptions)
 
     return SimpleNamespace(run=run, folder=folder, told=told)
 
