@@ -50,6 +50,10 @@ class NothingToRecover(RuntimeError):
     """The run has ended, or was recovered before."""
 
 
+class BrokenPart(ValueError):
+    """A part that cannot be read: which calls have their row is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What `complete` found: planned = found + lost + unsent. `left_over_bytes` is what journals held in no whole block, torn or
@@ -97,7 +101,7 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
 
     Nobody may write to the run meanwhile. A journal that cannot be read is set aside. Raises StillPlaying (a scribe outlives its storm for
-    a moment), OtherVersion and OSError; then it can be called again.
+    a moment), OtherVersion, BrokenPart and OSError; then it can be called again.
     """
     converted = _convert_all(folder, manifest)
     plan = Plan(manifest.recipe)
@@ -161,10 +165,17 @@ def _found(folder: RunFolder, planned: int) -> Flags:
     found = np.zeros(planned, bool)
     for part in folder.parts():
         if part.name != MISSING_PART:
-            for batch in pq.ParquetFile(part).iter_batches(columns=["seq"]):
-                seqs = batch.column(0).to_numpy()
-                found[seqs[(seqs >= 0) & (seqs < planned)]] = True
+            seqs = _seqs(part)
+            found[seqs[(seqs >= 0) & (seqs < planned)]] = True
     return found
+
+
+def _seqs(part: Path) -> NDArray[np.int64]:
+    try:
+        seqs: NDArray[np.int64] = pq.read_table(part, columns=["seq"], partitioning=None).column("seq").to_numpy()
+    except (pa.ArrowException, OSError, KeyError) as problem:
+        raise BrokenPart(f"cannot read {part}: it is no whole Parquet file of rows.  (move it away to recover what is left)") from problem
+    return seqs
 
 
 def _attempted(folder: RunFolder, invokers: int, missing: Flags) -> NDArray[np.int64]:

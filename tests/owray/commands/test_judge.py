@@ -133,6 +133,16 @@ def test_a_run_without_a_verdict_is_refused_with_the_way_to_get_one(judging, tmp
     assert f"(owray recover {folder.run} gives it one)" in errors
 
 
+def test_a_run_of_a_newer_version_is_named_with_the_ways_out(judging, played):
+    manifest = played().path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 9'))
+    code, output, errors = judging("--slo", "p99<1s")
+    assert (code, output) == (1, "")
+    run = manifest.parent.name.removeprefix("run=")
+    assert errors.startswith(f"owray: run {run} cannot be judged, while owray judge RUN judges another: cannot read {manifest}: ")
+    assert errors.endswith("it was written by a newer owray (schema 9, and this one reads 1).  (upgrade owray to read it)\n")
+
+
 @pytest.mark.parametrize("own", ["p99<1s", 5, [5], None])
 def test_own_objectives_that_somebody_changed_are_said_so(judging, played, own):
     played(options={"objectives": own})
