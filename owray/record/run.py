@@ -140,6 +140,13 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tagged:
+    """What of run.json a name is looked for in: all runs are asked for it."""
+
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunFolder:
     """The folder of one run."""
 
@@ -215,10 +222,10 @@ class RunFolder:
             raise ManifestError(f"cannot read {path}: {problem}") from problem
 
     def tags(self) -> tuple[str, ...]:
-        """The names that people gave this run; none where run.json cannot be read."""
+        """The names that people gave this run, whichever version wrote it; none where run.json cannot be read. Nothing else is read."""
         try:
-            return self.load().tags
-        except ManifestError:
+            return msgspec.json.decode((self.path / "run.json").read_bytes(), type=_Tagged).tags
+        except (OSError, ValueError):  # msgspec's are ValueErrors
             return ()
 
     def save(self, manifest: Manifest) -> None:
