@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from owray.ask.queries import Query
     from owray.ask.session import Session
+    from owray.record.run import RunFolder
 
 MOST_TABLE_ROWS = 500
 
@@ -47,29 +48,56 @@ def plain_errors() -> Iterator[None]:
     from owray.ask.queries import UnknownQuery, WrongValue
     from owray.ask.session import QueryError
     from owray.record.journal import JournalError
-    from owray.record.recover import StillPlaying
+    from owray.record.recover import BrokenPart, StillPlaying
     from owray.record.run import ManifestError, RunNotFound
     from owray.record.tags import WrongTag
 
+    ours = (UnknownQuery, WrongValue, QueryError, JournalError, BrokenPart, StillPlaying, ManifestError, RunNotFound, WrongTag)
     try:
         yield
-    except OSError as problem:
-        said = f"cannot use {problem.filename}: {problem.strerror}" if problem.filename else problem
-        typer.echo(f"owray: {said}", err=True)
+    except (OSError, *ours) as problem:
+        typer.echo(f"owray: {cause(problem)}", err=True)
         raise typer.Exit(1) from None
-    except (UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound, WrongTag) as problem:
-        typer.echo(f"owray: {problem}", err=True)
-        raise typer.Exit(1) from None
+
+
+def cause(problem: Exception) -> str:
+    """What a problem is called in one line."""
+    if isinstance(problem, OSError) and problem.filename:
+        return f"cannot use {problem.filename}: {problem.strerror}"
+    return str(problem)
 
 
 @contextmanager
 def session_over(run: str, runs_dir: Path | None) -> Iterator[Session]:
     """A session over the runs called `run` (see `find_runs`). Raises RunNotFound, ManifestError and BrokenFile."""
     from owray.ask.session import Session
-    from owray.record.run import find_runs, runs_folder
+    from owray.record.run import ALL, find_runs, runs_folder
 
-    with Session(find_runs(runs_folder(runs_dir), run)) as session:
+    found = find_runs(runs_folder(runs_dir), run)
+    with _session_over_readable(found) if run == ALL else Session(found) as session:
         yield session
+
+
+def _session_over_readable(found: list[RunFolder]) -> Session:
+    """A session over all that can be read of these runs; what is left out is said. Raises as `Session` does where none can be."""
+    from owray.ask.session import BrokenFile, Session
+    from owray.record.run import ManifestError
+
+    def can_be_read(run: RunFolder) -> bool:
+        try:
+            Session([run]).close()
+        except (BrokenFile, ManifestError):
+            return False
+        return True
+
+    try:
+        return Session(found)
+    except (BrokenFile, ManifestError) as problem:
+        readable = [run for run in found if can_be_read(run)]
+        if not readable:
+            raise
+        typer.echo(f"owray: {len(found) - len(readable)} of {len(found)} runs left out: {problem}", err=True)
+        return Session(readable)
 
 
 def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from owray.record.run import Manifest, RunFolder
     from owray.record.sizes import Sizes
 
+BROKEN = "broken"
+
 
 def mount(app: typer.Typer) -> None:
     group = typer.Typer(invoke_without_command=True, rich_markup_mode=None, help="List the runs, or look at them, name them, remove them.")
@@ -47,6 +49,8 @@ def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonO
         elif lines:
             shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
             typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
+            if any(line["status"] == BROKEN for line in lines):
+                typer.echo("broken: nobody plays it any more  (owray recover accounts for every call)")
         else:
             typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
 
@@ -64,11 +68,12 @@ def show(
     with plain_errors():
         found = find_run(folder_asked(context, runs_dir), run)
         manifest, taken = found.load(), sizes_of(found)
+        status = _status(found, manifest)
         written = json.loads((found.path / "run.json").read_text(), parse_constant=str)
         if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"path": str(found.path), "manifest": written, "sizes": asdict(taken)})
+            print_json(JSON_VERSION, {"path": str(found.path), "status": status, "manifest": written, "sizes": asdict(taken)})
             return
-        for name, text in _facts(found, manifest, written.get("objectives") or (), taken):
+        for name, text in _facts(found, manifest, status, written.get("objectives") or (), taken):
             typer.echo(f"{name:<11}{text}")
 
 
@@ -103,7 +108,7 @@ def _line(run: RunFolder) -> dict[str, Any]:
     values = (
         run.run,
         list(manifest.tags),
-        manifest.status,
+        _status(run, manifest),
         (manifest.verdict or {}).get("level"),
         f"{manifest.recipe.rps:g}",
         _length(manifest),
@@ -116,12 +121,24 @@ def _line(run: RunFolder) -> dict[str, Any]:
 _COLUMNS = ("run", "tags", "status", "verdict", "rps", "length", "calls", "target")
 
 
-def _facts(run: RunFolder, manifest: Manifest, objectives: Sequence[Mapping[str, Any]], taken: Sizes) -> Iterator[tuple[str, str]]:
+def _status(run: RunFolder, manifest: Manifest) -> str:
+    """As the manifest says, but for a run whose processes are gone: none of them could say so."""
+    from owray.record.players import has_broken_off
+
+    return BROKEN if has_broken_off(run, manifest) else manifest.status
+
+
+def _facts(
+    run: RunFolder, manifest: Manifest, status: str, objectives: Sequence[Mapping[str, Any]], taken: Sizes
+) -> Iterator[tuple[str, str]]:
     """Name and text of each line; what a run does not have is left out."""
     recipe, verdict = manifest.recipe, manifest.verdict or {}
     yield "run", run.run
     yield from _if_any("tags", ", ".join(manifest.tags))
-    yield "status", f"{manifest.status}, started {manifest.started_at}" + (f", ended {manifest.ended_at}" if manifest.ended_at else "")
+    yield "status", f"{status}, started {manifest.started_at}" + (f", ended {manifest.ended_at}" if manifest.ended_at else "")
+    if status == BROKEN:
+        yield "", f"nobody plays it any more  (owray recover {run.run} accounts for every call)"
+    yield from _if_any("early end", manifest.early_end.text if manifest.early_end else "")
     yield from _if_any("command", " ".join(manifest.command))
     yield (
         "asked",

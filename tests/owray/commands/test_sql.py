@@ -157,6 +157,27 @@ def test_a_run_of_a_newer_version_is_told_in_one_line(tmp_path, command):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", [("sql", "select distinct run from calls"), ("query", "summary")])
+def test_of_all_runs_those_that_cannot_be_read_are_left_out_and_told_in_one_line(tmp_path, command):
+    good, newer, damaged = finished_run(tmp_path), finished_run(tmp_path), finished_run(tmp_path)
+    manifest = newer.path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 9'))
+    damaged.parts()[0].write_bytes(b"no parquet")
+    result = ask(tmp_path, *command, "--run", "all")
+    assert result.exit_code == 0, result.stderr
+    assert good.run in result.stdout or command[0] == "query"
+    assert result.stderr.startswith(f"owray: 2 of 3 runs left out: cannot read {manifest}: it was written by a newer owray")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_where_none_of_all_runs_can_be_read_the_first_is_named(tmp_path):
+    for _ in range(2):
+        (finished_run(tmp_path).path / "run.json").write_text("{")
+    result = ask(tmp_path, "sql", "from calls", "--run", "all")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_table_shows_texts_as_they_are_and_does_nothing_that_they_say(runs):
     result = ask(runs, "sql", "select ':x: [bold]b[/bold]' || chr(27) || '[31m' as \"[red]c:x:\"")
     assert [line.strip() for line in result.stdout.splitlines()][::2] == ["[red]c:x:", ":x: [bold]b[/bold]\\x1b[31m"]
