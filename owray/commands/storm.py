@@ -61,7 +61,7 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
     try:
         return StormRequest(
             rps=shaping.rps,
-            duration_s=seconds(shaping.duration, "--duration") if shaping.duration else None,
+            duration_s=None if shaping.duration is None else seconds(shaping.duration, "--duration"),
             calls=shaping.calls,
             workload=calling.workload,
             action=calling.action,
