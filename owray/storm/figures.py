@@ -11,7 +11,7 @@ COARSE_MS = 1.0
 """A record's duration is the difference of two times that are cut to whole milliseconds: it may be this much too long, or too short."""
 
 
-class Level(StrEnum):
+class Fit(StrEnum):
     """What a finding means for the storm. SPOILS refuses it."""
 
     FITS = "fits"
@@ -28,7 +28,7 @@ class Accuracy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Demand:
     """The storm. `measured` are the calls after its warm-up, `spent_calls` those made before it on the same account."""
 
     rps: float
@@ -78,7 +78,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class Supply:
     """Platform and machine. None is "not told". `profile` names that of owray's own platform, None for any other OpenWhisk.
 
     `descriptors` is for each invoker, `ports` for all of them together.
@@ -110,7 +110,7 @@ class Ceiling:
     what: str
     asked: str
     has: str
-    level: Level = Level.FITS
+    level: Fit = Fit.FITS
     rps: float | None = None
     accuracy: Accuracy = Accuracy.EXACT
     cure: Cure = Cure()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.markup import escape
 
 from owray.judge.objectives import Objective, ObjectiveError, parse
-from owray.judge.results import Result, State
+from owray.judge.results import ObjectiveResult, State
 from owray.judge.verdict import Level
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.plan.mix import Entry
@@ -34,7 +34,7 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
             raise UnknownNameError("action", action, known, hint=f"--slo {str(objective)!r}: the storm calls {', '.join(known)}")
 
 
-def lines(results: Sequence[Result], level: Level) -> Iterator[str]:
+def lines(results: Sequence[ObjectiveResult], level: Level) -> Iterator[str]:
     """A line of the summary for each objective, with rich's markup; none where nothing was asked for."""
     texts = [str(result.objective) for result in results]
     width = max(map(len, texts), default=0)

@@ -38,7 +38,7 @@ from owray.plan.recipe import Plan
 from owray.record.recover import this_process
 from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
 from owray.storm.choose import Chosen
-from owray.storm.deploying import Prepared, prepare
+from owray.storm.deploying import PreparedPlatform, prepare
 from owray.storm.ground import Ground
 from owray.storm.judging import Judged, judge
 from owray.storm.live import LiveView
@@ -199,7 +199,7 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
             signal.signal(number, handler_before)
 
 
-def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, command: tuple[str, ...]) -> dict[str, Any]:
+def _manifest_fields(request: StormRequest, ground: Ground, prepared: PreparedPlatform, command: tuple[str, ...]) -> dict[str, Any]:
     return {
         "command": command,
         "owner": this_process(),  # until the coordinator takes over

@@ -22,13 +22,13 @@ from owray.plan.mix import Entry
 from owray.plan.recipe import Recipe
 from owray.record.layout import Outcome
 from owray.storm import preflight_view as view
-from owray.storm.capacity import capacity_of
 from owray.storm.ceilings import binds_first, weigh
-from owray.storm.deploying import Prepared
-from owray.storm.figures import Asked, Capacity, Ceiling, Level, Measured
+from owray.storm.deploying import PreparedPlatform
+from owray.storm.figures import Ceiling, Demand, Fit, Measured, Supply
 from owray.storm.prewarm import prewarm
 from owray.storm.probing import Probe, last_log_line, probe
 from owray.storm.request import BadRequest, StormRequest
+from owray.storm.supply import supply_of
 
 CALLS_AN_ACTION = 6
 SHARE_OF_A_MINUTE = 10
@@ -57,7 +57,9 @@ class Called:
     failure: Ceiling | None = None
 
 
-async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target, prepared: Prepared, console: Console) -> dict[str, Any]:
+async def before_the_storm(
+    request: StormRequest, recipe: Recipe, target: Target, prepared: PreparedPlatform, console: Console
+) -> dict[str, Any]:
     """Preflight and prewarming, as the request has them; fields of the run's manifest.
 
     Raises Refused; OpenWhiskError where the platform cannot be called.
@@ -65,7 +67,7 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
     fields: dict[str, Any] = {}
     async with OpenWhisk(target) as client:
         if request.preflight:
-            fields["preflight"] = await _preflight(client, request, recipe, capacity_of(prepared, target), console)
+            fields["preflight"] = await _preflight(client, request, recipe, supply_of(prepared, target), console)
         if request.prewarm:
             done = [await prewarm(client, entry, request.prewarm, connections_left()) for entry in recipe.entries]
             fields["prewarm"] = tuple(each.to_json() for each in done)
@@ -73,22 +75,22 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
     return fields
 
 
-async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, capacity: Capacity, console: Console) -> dict[str, Any]:
+async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, supply: Supply, console: Console) -> dict[str, Any]:
     called = [Called(entry, []) for entry in recipe.entries]
     actions = [each for each in called if each.entry.kind == "action"]  # a trigger, or a web action's URL, may do what nobody can undo
-    fit = [each for each in actions if capacity.payload_bytes is None or _payload_bytes(each.entry) <= capacity.payload_bytes]
-    await _call_all(client, fit, _calls_an_action(capacity, len(called)), console)
+    fit = [each for each in actions if supply.payload_bytes is None or _payload_bytes(each.entry) <= supply.payload_bytes]
+    await _call_all(client, fit, _calls_an_action(supply, len(called)), console)
     shares = sum(entry.weight for entry in recipe.entries)
     measured = [_measured(each, each.entry.weight / shares) for each in called]
     made = sum(len(each.probes) for each in called)
     spent = made + 2 * request.prewarm * len(called)
     failures = [each.failure for each in called if each.failure is not None]
-    ceilings = (*failures, *weigh(_asked(request, spent), capacity, measured))
-    spoilers = [each for each in ceilings if each.level is Level.SPOILS]
+    ceilings = (*failures, *weigh(_asked(request, spent), supply, measured))
+    spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     if spoilers and not request.force:
-        view.show_refusal(called, ceilings, capacity, console)
-        raise Refused(view.refusal(spoilers, capacity))
-    view.show_passed(called, ceilings, capacity, console)
+        view.show_refusal(called, ceilings, supply, console)
+        raise Refused(view.refusal(spoilers, supply))
+    view.show_passed(called, ceilings, supply, console)
     lowest = binds_first(ceilings)
     return {
         "calls": made,
@@ -99,10 +101,10 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, c
     }
 
 
-def _calls_an_action(capacity: Capacity, actions: int) -> int:
-    if capacity.calls_a_minute is None:
+def _calls_an_action(supply: Supply, actions: int) -> int:
+    if supply.calls_a_minute is None:
         return CALLS_AN_ACTION
-    return max(1, min(CALLS_AN_ACTION, capacity.calls_a_minute // SHARE_OF_A_MINUTE // actions))
+    return max(1, min(CALLS_AN_ACTION, supply.calls_a_minute // SHARE_OF_A_MINUTE // actions))
 
 
 async def _call_all(client: OpenWhisk, called: Sequence[Called], calls: int, console: Console) -> None:
@@ -131,7 +133,7 @@ async def _call(client: OpenWhisk, called: Called, calls: int) -> None:
         took_ms += each.elapsed_ms
         if each.reading.outcome is Outcome.ACCEPTED:
             note = f"{called.entry.action} was not finished when the platform stopped waiting: such calls are `accepted`, without times"
-            called.failure = Ceiling(called.entry.action, "", "", Level.DOUBTFUL, note=note)
+            called.failure = Ceiling(called.entry.action, "", "", Fit.DOUBTFUL, note=note)
         elif not each.is_fine:
             called.failure = await _failure(client, called.entry, each)
         if called.failure is not None or took_ms > LONG_ENOUGH_S * 1000:
@@ -154,7 +156,7 @@ async def _failure(client: OpenWhisk, entry: Entry, failed: Probe) -> Ceiling:
     ends = f"; its log ends: {line}" if line else ""
     when = "fails to initialise" if failed.is_cold and failed.reading.outcome is Outcome.DEVELOPER_ERROR else "fails"
     note = f"{entry.action} {when}: {failed.reading.outcome.label}: {failed.words}{ends}"
-    return Ceiling(entry.action, "", "", Level.SPOILS, note=note)
+    return Ceiling(entry.action, "", "", Fit.SPOILS, note=note)
 
 
 def _measured(called: Called, share: float) -> Measured:
@@ -180,11 +182,11 @@ def _payload_bytes(entry: Entry) -> int:
     return max(len(json.dumps(dict(variant.parameters), separators=(",", ":")).encode()) for variant in entry.variants)
 
 
-def _asked(request: StormRequest, spent: int) -> Asked:
+def _asked(request: StormRequest, spent: int) -> Demand:
     """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
     length_s = request.planned_s
     planned = max(1, round(request.rps * length_s))
-    return Asked(
+    return Demand(
         rps=request.rps,
         planned=planned,
         measured=round(planned * (1 - request.warmup_s / length_s)),

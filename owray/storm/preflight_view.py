@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from owray.storm.ceilings import binds_first, cures, rate_that_fits
-from owray.storm.figures import Capacity, Ceiling, Level
+from owray.storm.figures import Ceiling, Fit, Supply
 from owray.storm.prewarm import Prewarmed
 
 if TYPE_CHECKING:
@@ -26,39 +26,39 @@ def show(line: str, console: Console, style: str = "") -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
 
 
-def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], capacity: Capacity, console: Console) -> None:
+def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, console: Console) -> None:
     """One line, and one for each finding that is to be known."""
     lowest = binds_first(ceilings)
     binds = [] if lowest is None else [f"binds first: {lowest.what}, {lowest.reached_at} calls a second"]
     show("preflight  " + "; ".join([*_times(called), *binds]), console)
     for each in ceilings:
-        if each.level is Level.SPOILS:
+        if each.level is Fit.SPOILS:
             show(f"forced     {each.sentence}", console, "yellow")
-        elif each.level is Level.DOUBTFUL:
-            lifted = "".join(f"  ({cure})" for cure in cures([each], capacity))
+        elif each.level is Fit.DOUBTFUL:
+            lifted = "".join(f"  ({cure})" for cure in cures([each], supply))
             show(f"warning    {each.sentence}{lifted}", console, "yellow")
 
 
-def show_refusal(called: Sequence[Called], ceilings: Sequence[Ceiling], capacity: Capacity, console: Console) -> None:
+def show_refusal(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, console: Console) -> None:
     """All ceilings, the lowest first, where one is too low; what refuses the storm, and what lifts it."""
     show("preflight  " + "; ".join(_times(called)), console)
-    spoilers = [each for each in ceilings if each.level is Level.SPOILS]
+    spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     if any(each.asked for each in spoilers):
         console.print(_table(ceilings))
     for each in spoilers:
         show(f"refused    {each.sentence}", console)
-    for cure in cures(spoilers, capacity):
+    for cure in cures(spoilers, supply):
         show(f"cure       {cure}", console)
     rate = rate_that_fits(spoilers)
     if rate is not None:
         show(f"or         --rps {rate:g} at most", console)
 
 
-def refusal(spoilers: Sequence[Ceiling], capacity: Capacity) -> str:
+def refusal(spoilers: Sequence[Ceiling], supply: Supply) -> str:
     """The one line that a refused storm ends with."""
     first = spoilers[0]
     others = f", and {len(spoilers) - 1} more" if len(spoilers) > 1 else ""
-    lifted = cures(spoilers if first.cure.knob else [first], capacity)[:1]
+    lifted = cures(spoilers if first.cure.knob else [first], supply)[:1]
     return f"not played: {first.sentence}{others}.  ({'; '.join([*lifted, FORCED])})"
 
 
@@ -89,7 +89,7 @@ def _table(ceilings: Sequence[Ceiling]) -> Table:
     for heading in ("calls a second", "asked for", "there"):
         table.add_column(heading, justify="right")
     lowest = binds_first(ceilings)
-    marks = {Level.SPOILS: "too low", Level.DOUBTFUL: "warning", Level.FITS: ""}
+    marks = {Fit.SPOILS: "too low", Fit.DOUBTFUL: "warning", Fit.FITS: ""}
     for each in ceilings:
         if each.asked:
             table.add_row("binds first" if each is lowest else marks[each.level], each.what, each.reached_at, each.asked, each.has)

@@ -10,18 +10,18 @@ from owray.plan.mix import Entry
 from owray.record.layout import NULL_32, Outcome
 from owray.storm import preflight_view as view
 from owray.storm.ceilings import weigh
-from owray.storm.figures import Asked, Capacity, Ceiling, Level, Measured
+from owray.storm.figures import Ceiling, Demand, Fit, Measured, Supply
 from owray.storm.preflight import Called
 from owray.storm.prewarm import Prewarmed
 from owray.storm.probing import Probe
 from owray.wire.outcome import Reading
 
-STANDALONE = Capacity(60, 30, 1024, 1 << 20, 1, 19_744, 28_232, "standalone")
-BENCH = Capacity(999_999, 999_999, 2048, 1 << 20, 1, 19_744, 28_232, "bench")
+STANDALONE = Supply(60, 30, 1024, 1 << 20, 1, 19_744, 28_232, "standalone")
+BENCH = Supply(999_999, 999_999, 2048, 1 << 20, 1, 19_744, 28_232, "bench")
 SLEEP = Measured("sleep", 0.5, 22, (1001,) * 5, (1003.0,) * 5, (0.0,) * 5, 128, 60_000)
 ALIGN = Measured("align", 0.5, 22, (15,) * 5, (17.0,) * 5, (14.0,) * 5, 256, 60_000)
 NOOP = replace(ALIGN, name="noop", share=1.0, duration_ms=(1,) * 5, cpu_ms=(0.0,) * 5)
-STORM = Asked(100, 6000, 6000, 60.0, 90_000, spent_calls=12)
+STORM = Demand(100, 6000, 6000, 60.0, 90_000, spent_calls=12)
 
 
 def called(name, cold_ms, warm_ms):
@@ -40,7 +40,7 @@ def printed(show, *arguments, width=100):
 
 def test_a_refusal_shows_all_ceilings_and_the_cures():
     ceilings = weigh(STORM, STANDALONE, (SLEEP, ALIGN))
-    spoilers = [each for each in ceilings if each.level is Level.SPOILS]
+    spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     screen = printed(view.show_refusal, CALLED, ceilings, STANDALONE)
     assert is_golden("preflight_refusing.txt", f"{screen}owray: {view.refusal(spoilers, STANDALONE)}\n")
 
@@ -53,7 +53,7 @@ def test_a_refusal_fits_a_terminal_of_80_columns():
 
 
 def test_an_action_that_fails_is_refused_in_its_own_words():
-    broken = Ceiling("align", "", "", Level.SPOILS, note="align fails: application_error: no such base: 'Z'")
+    broken = Ceiling("align", "", "", Fit.SPOILS, note="align fails: application_error: no such base: 'Z'")
     failing = Called(CALLED[1].entry, [Probe(Reading(Outcome.APPLICATION_ERROR), 12.0, "no such base: 'Z'")])
     screen = printed(view.show_refusal, [failing], [broken, *weigh(STORM, BENCH, (NOOP,))], BENCH)
     assert screen == "preflight  align: no call went well\nrefused    align fails: application_error: no such base: 'Z'\n"

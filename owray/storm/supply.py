@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from owray.openwhisk.inspect import namespace_limits
 from owray.openwhisk.target import Target
-from owray.storm.deploying import Prepared
-from owray.storm.figures import Capacity
+from owray.storm.deploying import PreparedPlatform
+from owray.storm.figures import Supply
 
 OPENWHISK_PAYLOAD_BYTES = 1_048_576
 """OpenWhisk's own default, where a platform does not say."""
@@ -24,12 +24,12 @@ _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-def capacity_of(prepared: Prepared, target: Target) -> Capacity:
+def supply_of(prepared: PreparedPlatform, target: Target) -> Supply:
     """Limits of the namespace come before those of the system; memory and cores are told by owray's own platform alone."""
     limits = namespace_limits(prepared.limits, prepared.info)
     own = _mapping(prepared.info.get("embedded"))
     knobs = _mapping(own.get("knobs"))
-    return Capacity(
+    return Supply(
         calls_a_minute=limits.calls_per_minute,
         concurrent_calls=limits.concurrent_calls,
         memory_mb=_first(knobs.get("user_memory_mb")),
