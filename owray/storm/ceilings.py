@@ -15,17 +15,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
+from owray.health.limits import RESERVED_DESCRIPTORS, TIME_WAIT_S
 from owray.http1.pool import MAX_USES
 from owray.storm.figures import COARSE_MS, Accuracy, Ceiling, Cure, Demand, Fit, Measured, Supply, number, rounded
 
 STALL_S = 1.0
 """A pause of the platform that a storm should live through: what descriptors and ports are looked at for, beside the calls expected."""
-
-RESERVED_DESCRIPTORS = 256
-"""What an invoker has open that is no call: Ray, journals, libraries."""
-
-TIME_WAIT_S = 60.0
-"""How long the kernel keeps a port after its connection was closed."""
 
 PLATFORM_WAITS_MS = 60_000
 """How long OpenWhisk lets a blocking call wait before it answers 202."""
@@ -36,12 +31,7 @@ _BACKLOG_BEYOND_DOUBT_S = 10.0
 
 def weigh(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> tuple[Ceiling, ...]:
     """All ceilings, the lowest first; those without a rate come last."""
-    found = [
-        _calls_a_minute(asked, supply),
-        *_by_size(asked, supply, actions),
-        *_by_time_limit(asked, actions),
-        *_samples(asked),
-    ]
+    found = [_calls_a_minute(asked, supply), *_by_size(asked, supply, actions), *_by_time_limit(asked, actions)]
     if any(action.duration_ms for action in actions):
         found += [_calls_at_once(asked, supply, actions), _memory(asked, supply, actions), *_cpu(asked, supply, actions)]
         found += [*_descriptors(asked, supply, actions), *_ports(asked, supply, actions)]
@@ -83,7 +73,7 @@ def _turned(knobs: Iterable[str]) -> str:
 
 
 def _calls_a_minute(asked: Demand, supply: Supply) -> Ceiling:
-    what, limit = "calls a minute", supply.calls_a_minute
+    what, limit = ("fires a minute", supply.fires_a_minute) if asked.is_fired else ("calls a minute", supply.calls_a_minute)
     demand = min(asked.planned, math.ceil(asked.rps * 60))
     if limit is None:
         return Ceiling(what, number(demand), "not told")
@@ -92,8 +82,11 @@ def _calls_a_minute(asked: Demand, supply: Supply) -> Ceiling:
     note = ""
     if level is Fit.DOUBTFUL:
         note = f"{what}: {number(demand)} asked for, {number(asked.spent_calls)} spent beforehand, {number(limit)} there in all"
-    wanted = _rounded_up(both)
-    cure = _cure_of(supply, "--invocations-per-minute", "LIMITS_ACTIONS_INVOKES_PERMINUTE", "--invocationsPerMinute", wanted)
+    if asked.is_fired:
+        names = ("--fires-per-minute", "LIMITS_TRIGGERS_FIRES_PERMINUTE", "--firesPerMinute")
+    else:
+        names = ("--invocations-per-minute", "LIMITS_ACTIONS_INVOKES_PERMINUTE", "--invocationsPerMinute")
+    cure = _cure_of(supply, *names, _rounded_up(both))
     return Ceiling(what, number(demand), number(limit), level, limit / min(60.0, asked.length_s), cure=cure, note=note)
 
 
@@ -157,9 +150,9 @@ def _cpu(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Iterator
         level = Fit.SPOILS
     rps = cores / seconds
     yield Ceiling(
-        f"CPU of {cores} core{'s' * (cores > 1)}",
+        "CPU",
         f"about {number(max(0.1, round(asked.rps * seconds, 1)))}",
-        f"{cores}",
+        f"{cores} core{'s' * (cores > 1)}",
         level,
         rps,
         Accuracy.AT_LEAST if silent_s else Accuracy.ABOUT,
@@ -229,15 +222,6 @@ def _by_time_limit(asked: Demand, actions: Sequence[Measured]) -> Iterator[Ceili
                 f"--timeout {asked.timeout_ms / 1000:g}s gives up on {action.name} before the platform does, after {answered_ms / 1000:g} s"
             )
             yield Ceiling("time-out", f"{asked.timeout_ms} ms", f"{answered_ms} ms", Fit.DOUBTFUL, note=note)
-
-
-def _samples(asked: Demand) -> Iterator[Ceiling]:
-    needed = asked.samples_needed
-    if needed is not None and asked.measured < needed:
-        note = f"too few calls: an objective takes {number(needed)} after the warm-up, and {number(asked.measured)} are planned"
-        calls = needed + asked.planned - asked.measured
-        cure = Cure(text=f"--calls {calls}, or a --duration of {math.ceil(calls / asked.rps)}s")
-        yield Ceiling("calls to judge by", number(needed), number(asked.measured), Fit.SPOILS, cure=cure, note=note)
 
 
 # --- arithmetic

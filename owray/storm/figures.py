@@ -29,18 +29,17 @@ class Accuracy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The storm. `measured` are the calls after its warm-up, `spent_calls` those made before it on the same account."""
+    """The storm. `spent_calls` are those made before it on the same account; `is_fired` says that its calls fire a trigger."""
 
     rps: float
     planned: int
-    measured: int
     length_s: float
     timeout_ms: int
     max_in_flight: int | None = None
     invokers: int = 1
     is_random: bool = False
     spent_calls: int = 0
-    samples_needed: int | None = None
+    is_fired: bool = False
 
     def at_once(self, seconds_a_call: float) -> float:
         """Calls under way at a time, on average: Little's law, bounded by the plan and by the user's own cap."""
@@ -93,6 +92,7 @@ class Supply:
     ports: int | None = None
     profile: str | None = None
     namespace: str = "_"
+    fires_a_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

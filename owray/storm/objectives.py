@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.markup import escape
@@ -11,7 +12,7 @@ from owray.judge.results import ObjectiveResult, State
 from owray.judge.verdict import Level
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.plan.mix import Entry
-from owray.storm.request import BadRequest
+from owray.storm.request import BadRequest, StormRequest
 
 _STYLE = {State.MET: "green", State.MISSED: "bold red", State.UNDECIDED: "bold yellow"}
 _INDENT = " " * 11
@@ -32,6 +33,18 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
         action = objective.metric.action
         if action is not None and action not in known:
             raise UnknownNameError("action", action, known, hint=f"--slo {str(objective)!r}: the storm calls {', '.join(known)}")
+
+
+def check_samples(request: StormRequest) -> None:
+    """Raises BadRequest where fewer calls are planned than an objective takes to be decided, unless nobody is to look or it is forced."""
+    needed = max((objective.samples_needed for objective in request.objectives), default=0)
+    planned = round(request.rps * request.planned_s)
+    measured = round(request.rps * (request.planned_s - request.warmup_s))
+    if measured >= needed or request.force or not request.preflight:
+        return
+    calls = needed + planned - measured
+    cure = f"--calls {calls}, or a --duration of {math.ceil(calls / request.rps)}s; --force plays it all the same"
+    raise BadRequest(f"too few calls: an objective takes {needed:,} after the warm-up, and {measured:,} are planned.  ({cure})")
 
 
 def lines(results: Sequence[ObjectiveResult], level: Level) -> Iterator[str]:

@@ -90,7 +90,7 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     if spoilers and not request.force:
         view.show_refusal(called, ceilings, supply, console)
         raise Refused(view.refusal(spoilers, supply))
-    view.show_passed(called, ceilings, supply, console)
+    view.show_passed(called, ceilings, supply, request.planned_s, console)
     lowest = binds_first(ceilings)
     return {
         "calls": made,
@@ -189,14 +189,13 @@ def _asked(request: StormRequest, spent: int) -> Demand:
     return Demand(
         rps=request.rps,
         planned=planned,
-        measured=round(planned * (1 - request.warmup_s / length_s)),
         length_s=length_s,
         timeout_ms=round(request.timeout_s * 1000),
         max_in_flight=request.max_in_flight,
         invokers=request.invokers,
         is_random=request.arrivals == "poisson",
         spent_calls=spent,
-        samples_needed=max((one.samples_needed for one in request.objectives), default=None),
+        is_fired=request.call.trigger is not None,
     )
 
 

@@ -5,19 +5,26 @@ All of it goes where progress goes, to the error stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from owray.plan.mix import Kind
 from owray.storm.ceilings import binds_first, cures, rate_that_fits
-from owray.storm.figures import Ceiling, Fit, Supply
+from owray.storm.figures import Accuracy, Ceiling, Fit, Supply
 from owray.storm.prewarm import Prewarmed
 
 if TYPE_CHECKING:
     from owray.storm.preflight import Called
+
+_NOT_CALLED: Mapping[Kind, str] = {
+    "action": "not called",
+    "web": "web actions are not called beforehand",
+    "trigger": "triggers are not fired beforehand",
+}
 
 FORCED = "--force plays it all the same"
 
@@ -26,11 +33,9 @@ def show(line: str, console: Console, style: str = "") -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
 
 
-def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, console: Console) -> None:
+def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, length_s: float, console: Console) -> None:
     """One line, and one for each finding that is to be known."""
-    lowest = binds_first(ceilings)
-    binds = [] if lowest is None else [f"binds first: {lowest.what}, {lowest.reached_at} calls a second"]
-    show("preflight  " + "; ".join([*_times(called), *binds]), console)
+    show("preflight  " + "; ".join([*_times(called), *_binding(called, ceilings, length_s)]), console)
     for each in ceilings:
         if each.level is Fit.SPOILS:
             show(f"forced     {each.sentence}", console, "yellow")
@@ -67,6 +72,16 @@ def show_prewarmed(done: Sequence[Prewarmed], console: Console) -> None:
         show(f"{'prewarm' if each.is_enough else 'warning':<10} {each.sentence}", console, "" if each.is_enough else "yellow")
 
 
+def _binding(called: Sequence[Called], ceilings: Sequence[Ceiling], length_s: float) -> Iterator[str]:
+    """What binds first; where nothing was called, that is not known, and only what the namespace's limits leave is told."""
+    if not any(each.probes for each in called):
+        yield from (each.sentence for each in ceilings if each.rps is not None)
+    elif (lowest := binds_first(ceilings)) is not None:
+        # What a minute allows is alone in being exact, and a shorter storm may have it all at a higher rate.
+        bounded = f" for {length_s:g} s" if lowest.accuracy is Accuracy.EXACT and length_s < 60 else ""
+        yield f"binds first: {lowest.what} ({lowest.has}), at {lowest.reached_at} calls a second{bounded}"
+
+
 def _times(called: Sequence[Called]) -> Iterator[str]:
     """What calls took from here, for each action."""
     for each in called:
@@ -78,7 +93,7 @@ def _times(called: Sequence[Called]) -> Iterator[str]:
             parts.append(f"cold {_ms(cold[0])}")
         if warm:
             parts.append(f"warm {_ms(median(warm))}")
-        nothing = "no call went well" if each.probes else "not called"
+        nothing = "no call went well" if each.probes else _NOT_CALLED[each.entry.kind]
         yield f"{each.entry.action}: {', '.join(parts) or nothing}"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from owray.storm.ceilings import binds_first, cures, rate_that_fits, weigh
 from owray.storm.figures import Accuracy, Ceiling, Cure, Demand, Fit, Measured, Supply
 
-STORM = Demand(rps=100, planned=6000, measured=6000, length_s=60, timeout_ms=90_000)
+STORM = Demand(rps=100, planned=6000, length_s=60, timeout_ms=90_000)
 BENCH = Supply(
     calls_a_minute=999_999,
     concurrent_calls=999_999,
@@ -36,7 +36,7 @@ def levels(asked, supply, *actions):
 
 
 def planned(rps, length_s, **changes):
-    return replace(STORM, rps=rps, planned=round(rps * length_s), measured=round(rps * length_s), length_s=length_s, **changes)
+    return replace(STORM, rps=rps, planned=round(rps * length_s), length_s=length_s, **changes)
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ def test_what_a_platform_does_not_tell_is_said_so_and_never_refuses():
 
 
 def test_cpu_warns_above_the_cores_and_refuses_beyond_doubt_alone():
-    assert one("CPU of 1 core", planned(60, 60), BENCH, ALIGN).level is Fit.FITS
-    assert one("CPU of 1 core", planned(100, 60), BENCH, ALIGN).level is Fit.DOUBTFUL
-    assert one("CPU of 1 core", planned(200, 60), BENCH, ALIGN).level is Fit.SPOILS
-    assert one("CPU of 1 core", planned(200, 2), BENCH, ALIGN).level is Fit.DOUBTFUL  # it is through with it soon enough
+    assert one("CPU", planned(60, 60), BENCH, ALIGN).level is Fit.FITS
+    assert one("CPU", planned(100, 60), BENCH, ALIGN).level is Fit.DOUBTFUL
+    assert one("CPU", planned(200, 60), BENCH, ALIGN).level is Fit.SPOILS
+    assert one("CPU", planned(200, 2), BENCH, ALIGN).level is Fit.DOUBTFUL  # it is through with it soon enough
 
 
 def test_a_function_that_reports_no_computing_is_never_warned_of_cpu():
     silent = replace(ALIGN, cpu_ms=())
-    found = one("CPU of 1 core", planned(1000, 60), BENCH, silent)
+    found = one("CPU", planned(1000, 60), BENCH, silent)
     assert (found.level, found.accuracy) == (Fit.FITS, Accuracy.AT_LEAST)
     assert not [each for each in weigh(STORM, BENCH, (SLEEP,)) if each.what.startswith("CPU")]
 
@@ -131,12 +131,11 @@ def test_local_ports_are_for_all_invokers_and_stay_taken_for_a_while():
     assert found.asked == "about 32,090"  # 30,000 times 1.003 s, and 30,000 / 900 connections a second for a minute
 
 
-def test_too_few_calls_for_an_objective_refuse():
-    found = one("calls to judge by", replace(STORM, measured=300, planned=400, samples_needed=1000))
-    assert found.level is Fit.SPOILS
-    assert found.sentence == "too few calls: an objective takes 1,000 after the warm-up, and 300 are planned"
-    assert found.cure.text == "--calls 1100, or a --duration of 11s"
-    assert "calls to judge by" not in levels(replace(STORM, samples_needed=6000), BENCH, NOOP)
+def test_a_trigger_has_a_limit_of_its_own():
+    found = one("fires a minute", replace(STORM, is_fired=True), replace(STANDALONE, fires_a_minute=90))
+    assert (found.level, found.asked, found.has, found.cure.knob) == (Fit.SPOILS, "6,000", "90", "--fires-per-minute 6000")
+    theirs = one("fires a minute", replace(STORM, is_fired=True), Supply(fires_a_minute=90, namespace="guest"))
+    assert theirs.cure.text.startswith("wskadmin limits set guest --firesPerMinute 6000 ")
 
 
 def test_a_payload_over_the_limit_refuses_before_anything_is_measured():

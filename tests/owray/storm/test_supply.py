@@ -2,6 +2,7 @@
 
 import pytest
 
+from owray.openwhisk.deploy import Deployed
 from owray.openwhisk.target import Target
 from owray.storm.deploying import PreparedPlatform
 from owray.storm.supply import OPENWHISK_PAYLOAD_BYTES, supply_of
@@ -10,14 +11,22 @@ THERE = Target("https://openwhisk.example", "uuid:key", namespace="guest")
 HERE = Target("http://127.0.0.1:3233", "uuid:key")
 
 
-def supply(target=THERE, info=None, limits=None):
-    return supply_of(PreparedPlatform(info or {}, {}, limits or {}, (), (), ()), target)
+NOOP = Deployed("noop", "python:3", "0.0.1", changed=False)
+
+
+def supply(target=THERE, info=None, limits=None, deployed=(NOOP,)):
+    return supply_of(PreparedPlatform(info or {}, {}, limits or {}, (), deployed, ()), target)
 
 
 def test_the_namespaces_own_limits_come_before_the_systems():
     system = {"limits": {"actions_per_minute": 120, "concurrent_actions": 100}}
     told = supply(info=system, limits={"invocationsPerMinute": 6000})
     assert (told.calls_a_minute, told.concurrent_calls) == (6000, 100)
+
+
+def test_somebody_elses_web_action_has_limits_that_are_not_told():
+    told = supply(limits={"invocationsPerMinute": 6000, "firesPerMinute": 60}, deployed=())
+    assert (told.calls_a_minute, told.concurrent_calls, told.fires_a_minute) == (None, None, None)
 
 
 def test_a_platform_elsewhere_tells_neither_memory_nor_cores():
