@@ -1,32 +1,29 @@
 """Before the storm: a few calls of each action, and whether the storm fits what there is.
 
-One call and five more of each action, as far as the limit of calls a minute leaves room: actions side by side, the calls of one after each
-other. The first is cold where its container was. What fails here would fail in the storm, and what does not fit would measure a limit
-instead of the platform: both refuse the storm, unless it is forced.
+One call and five more of each action, as far as the limit of calls a minute leaves room. The first is cold where its container was. What
+fails here would fail in the storm, and what does not fit would measure a limit instead of the platform: both refuse the storm, unless it
+is forced.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from owray.http1.descriptors import connections_left
-from owray.openwhisk.client import OpenWhisk, OpenWhiskError
+from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry
 from owray.plan.recipe import Recipe
-from owray.record.layout import Outcome
 from owray.storm import preflight_view as view
+from owray.storm.beforehand import Called, NextMinute, call_beforehand
 from owray.storm.ceilings import binds_first, weigh
 from owray.storm.deploying import PreparedPlatform
-from owray.storm.figures import Ceiling, Demand, Fit, Measured, Supply
+from owray.storm.figures import Demand, Fit, Measured, Supply
 from owray.storm.prewarm import prewarm
-from owray.storm.probing import Probe, last_log_line, probe
 from owray.storm.request import BadRequest, StormRequest
 from owray.storm.supply import supply_of
 
@@ -34,27 +31,9 @@ CALLS_AN_ACTION = 6
 SHARE_OF_A_MINUTE = 10
 """All calls beforehand take at most the tenth part of what a minute allows, but for one of each action."""
 
-LONG_ENOUGH_S = 10.0
-"""An action that has taken so long is not called again."""
-
-FIRST_WORD_S = 2.0
-NEXT_WORD_S = 5.0
-"""When it is told how far the calls are: nobody minds two seconds of silence."""
-
 
 class Refused(BadRequest):
     """The storm would be spoilt; what it is about has been printed."""
-
-
-@dataclass(slots=True)
-class Called:
-    """The calls of one action, as they come in, and what became of the one that failed."""
-
-    entry: Entry
-    probes: list[Probe]
-    memory_mb: int | None = None
-    time_limit_ms: int | None = None
-    failure: Ceiling | None = None
 
 
 async def before_the_storm(
@@ -79,13 +58,16 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     called = [Called(entry, []) for entry in recipe.entries]
     actions = [each for each in called if each.entry.kind == "action"]  # a trigger, or a web action's URL, may do what nobody can undo
     fit = [each for each in actions if supply.payload_bytes is None or _payload_bytes(each.entry) <= supply.payload_bytes]
-    await _call_all(client, fit, _calls_an_action(supply, len(called)), console)
+    hopeless = any(each.level is Fit.SPOILS for each in weigh(_asked(request, 0), supply, ()))
+    patient = not request.force and not hopeless
+    await call_beforehand(client, fit, _calls_an_action(supply, len(called)), console, NextMinute() if patient else None)
     shares = sum(entry.weight for entry in recipe.entries)
     measured = [_measured(each, each.entry.weight / shares) for each in called]
     made = sum(len(each.probes) for each in called)
     spent = made + 2 * request.prewarm * len(called)
     failures = [each.failure for each in called if each.failure is not None]
-    ceilings = (*failures, *weigh(_asked(request, spent), supply, measured))
+    used_up = {each.used_up.what: each.used_up for each in called if each.used_up is not None}
+    ceilings = (*failures, *weigh(_asked(request, spent), supply, measured), *used_up.values())
     spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     if spoilers and not request.force:
         view.show_refusal(called, ceilings, supply, console)
@@ -105,58 +87,6 @@ def _calls_an_action(supply: Supply, actions: int) -> int:
     if supply.calls_a_minute is None:
         return CALLS_AN_ACTION
     return max(1, min(CALLS_AN_ACTION, supply.calls_a_minute // SHARE_OF_A_MINUTE // actions))
-
-
-async def _call_all(client: OpenWhisk, called: Sequence[Called], calls: int, console: Console) -> None:
-    teller = asyncio.create_task(_tell(called, calls, console))
-    try:
-        await asyncio.gather(*(_call(client, each, calls) for each in called))
-    finally:
-        teller.cancel()
-
-
-async def _tell(called: Sequence[Called], calls: int, console: Console) -> None:
-    await asyncio.sleep(FIRST_WORD_S)
-    while True:
-        done = sum(len(each.probes) for each in called)
-        view.show(f"preflight  {done} of {calls * len(called)} calls answered", console)
-        await asyncio.sleep(NEXT_WORD_S)
-
-
-async def _call(client: OpenWhisk, called: Called, calls: int) -> None:
-    """Call one action until it fails, has taken long enough, or was called so often."""
-    await _ask_for_limits(client, called)
-    took_ms = 0.0
-    for number in range(calls):
-        each = await probe(client, called.entry, number)
-        called.probes.append(each)
-        took_ms += each.elapsed_ms
-        if each.reading.outcome is Outcome.ACCEPTED:
-            note = f"{called.entry.action} was not finished when the platform stopped waiting: such calls are `accepted`, without times"
-            called.failure = Ceiling(called.entry.action, "", "", Fit.DOUBTFUL, note=note)
-        elif not each.is_fine:
-            called.failure = await _failure(client, called.entry, each)
-        if called.failure is not None or took_ms > LONG_ENOUGH_S * 1000:
-            return
-
-
-async def _ask_for_limits(client: OpenWhisk, called: Called) -> None:
-    try:
-        action = await client.get_action(called.entry.path, called.entry.namespace)
-    except OpenWhiskError:  # what may be called may not always be read
-        return
-    limits = action.get("limits")
-    if isinstance(limits, dict):
-        told = {name: value for name, value in limits.items() if isinstance(value, int)}
-        called.memory_mb, called.time_limit_ms = told.get("memory"), told.get("timeout")
-
-
-async def _failure(client: OpenWhisk, entry: Entry, failed: Probe) -> Ceiling:
-    line = await last_log_line(client, failed)
-    ends = f"; its log ends: {line}" if line else ""
-    when = "fails to initialise" if failed.is_cold and failed.reading.outcome is Outcome.DEVELOPER_ERROR else "fails"
-    note = f"{entry.action} {when}: {failed.reading.outcome.label}: {failed.words}{ends}"
-    return Ceiling(entry.action, "", "", Fit.SPOILS, note=note)
 
 
 def _measured(called: Called, share: float) -> Measured:

@@ -5,12 +5,16 @@ All of it goes where progress goes, to the error stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from owray.plan.mix import Kind
 from owray.storm.ceilings import binds_first, cures, rate_that_fits
@@ -18,7 +22,7 @@ from owray.storm.figures import Accuracy, Ceiling, Fit, Supply
 from owray.storm.prewarm import Prewarmed
 
 if TYPE_CHECKING:
-    from owray.storm.preflight import Called
+    from owray.storm.beforehand import Called
 
 _NOT_CALLED: Mapping[Kind, str] = {
     "action": "not called",
@@ -31,6 +35,16 @@ FORCED = "--force plays it all the same"
 
 def show(line: str, console: Console, style: str = "") -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
+
+
+@contextmanager
+def telling(console: Console) -> Iterator[Callable[[str], None]]:
+    """A way to tell how far it is: a terminal has one line for it, which is gone at the end; elsewhere each time is a line."""
+    if not console.is_interactive or console.is_dumb_terminal:
+        yield partial(show, console=console)
+        return
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        yield lambda line: live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, length_s: float, console: Console) -> None:

@@ -10,9 +10,9 @@ from support.golden import is_golden
 from owray.plan.mix import Entry
 from owray.record.layout import NULL_32, Outcome
 from owray.storm import preflight_view as view
+from owray.storm.beforehand import Called
 from owray.storm.ceilings import weigh
 from owray.storm.figures import Ceiling, Demand, Fit, Measured, Supply
-from owray.storm.preflight import Called
 from owray.storm.prewarm import Prewarmed
 from owray.storm.probing import Probe
 from owray.wire.outcome import Reading
