@@ -49,6 +49,8 @@ _EPILOG = """Exit codes: 0 ok; 1 usage or environment; 2 an objective was missed
 USAGE = 1
 INTERRUPTED = 4
 _CTRL_C_IN_TYPER = 130
+_PYDANTIC = "Value error, "
+"""What typer's reader of values puts before its own words."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"  ({context.command_path} --help)" if context is not None else ""
-        print(f"owray: {error.format_message()}{hint}", file=sys.stderr)
+        print(f"owray: {error.format_message().replace(_PYDANTIC, '')}{hint}", file=sys.stderr)
         return USAGE
     except typer.Abort:
         print("owray: stopped", file=sys.stderr)

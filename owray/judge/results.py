@@ -30,7 +30,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ObjectiveResult:
     """An objective and what was found."""
 
     objective: Objective
@@ -91,12 +91,12 @@ class Result:
         return f"{shown} a second" if kind is Kind.RATE else f"{shown} calls"
 
 
-def judge_objectives(objectives: Iterable[Objective], measured: Iterable[Measurement]) -> tuple[Result, ...]:
+def judge_objectives(objectives: Iterable[Objective], measured: Iterable[Measurement]) -> tuple[ObjectiveResult, ...]:
     """Hold each objective against its measurement; both come in the same order."""
-    return tuple(Result(objective, measurement) for objective, measurement in zip(objectives, measured, strict=True))
+    return tuple(ObjectiveResult(objective, measurement) for objective, measurement in zip(objectives, measured, strict=True))
 
 
-def all_met(results: Iterable[Result]) -> bool:
+def all_met(results: Iterable[ObjectiveResult]) -> bool:
     """Whether nothing was missed or left undecided; true where nothing was asked for."""
     return all(result.state is State.MET for result in results)
 

@@ -26,7 +26,7 @@ _LEAST_BAR_COLUMNS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class RatesOfLate:
     """Calls a second, of late."""
 
     sent: float = 0.0
@@ -39,7 +39,7 @@ class Panel:
 
     progress: Progress
     length_s: float
-    rates: Rates
+    rates: RatesOfLate
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self.progress.elapsed_us < 0:

@@ -46,6 +46,10 @@ class Payload:
         """Whether parameters other than a manifest's are used."""
         return bool(self.rows or self.over)
 
+    def names(self) -> tuple[str, ...]:
+        """The names of those other parameters, each once."""
+        return tuple(dict.fromkeys(itertools.chain(self.over or (), *self.rows)))
+
     def variants(self, manifest: Manifest | None = None, size: str | None = None) -> tuple[Variant, ...]:
         """What a call may carry. Raises UnknownNameError where the manifest has no such size."""
         known = [Variant()] if manifest is None else [Variant(*variant) for variant in manifest.variants(size)]
@@ -61,9 +65,18 @@ def payload_of(request: CallRequest) -> Payload:
     """The parameters and the check that were asked for. Raises BadRequest, which names the option, or the file and the place in it."""
     return Payload(
         rows=() if request.params is None else read_parameters(request.params),
-        over=dict(_parameter(text) for text in request.param),
+        over=_parameters(request.param),
         check=_check(request),
     )
+
+
+def _parameters(texts: Iterable[str]) -> Row:
+    found: dict[str, Any] = {}
+    for key, value in map(_parameter, texts):
+        if key in found:
+            raise BadRequest(f"--param {key} is given twice, and a call has it once")
+        found[key] = value
+    return found
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -37,7 +37,7 @@ from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
 from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
 from owray.storm.choose import Chosen
-from owray.storm.deploying import Prepared, prepare
+from owray.storm.deploying import PreparedPlatform, prepare
 from owray.storm.ground import Ground
 from owray.storm.interruptions import Interruptions, noted, unwinding
 from owray.storm.judging import Judged, judge
@@ -172,7 +172,7 @@ def _remove(folder: RunFolder) -> None:
         time.sleep(0.05)
 
 
-def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, command: tuple[str, ...]) -> dict[str, Any]:
+def _manifest_fields(request: StormRequest, ground: Ground, prepared: PreparedPlatform, command: tuple[str, ...]) -> dict[str, Any]:
     return {
         "command": command,
         "owner": this_process(),  # until the coordinator takes over

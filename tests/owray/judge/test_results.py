@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owray.judge.objectives import parse
-from owray.judge.results import Result, State, all_met, judge_objectives
+from owray.judge.results import ObjectiveResult, State, all_met, judge_objectives
 from owray.record.metrics import Measurement
 
 
 def result(text, value, calls=1_000, part=None):
-    return Result(parse(text), Measurement(value, calls, part))
+    return ObjectiveResult(parse(text), Measurement(value, calls, part))
 
 
 @pytest.mark.parametrize(
