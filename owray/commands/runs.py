@@ -108,7 +108,7 @@ def _line(run: RunFolder) -> dict[str, Any]:
         f"{manifest.recipe.rps:g}",
         _length(manifest),
         ", ".join(_calls(manifest)),
-        manifest.target.get("source") or manifest.target.get("api_host"),
+        manifest.target_url,
     )
     return dict(zip(_COLUMNS, values, strict=True))
 

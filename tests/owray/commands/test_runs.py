@@ -10,6 +10,7 @@ from support.golden import is_golden
 from support.runs import finished_run, new_run, recipe
 from typer.testing import CliRunner
 
+from owray.ask.session import Session
 from owray.commands import runs
 
 
@@ -26,9 +27,16 @@ def listed(tmp_path):
 
 def test_runs_are_listed_oldest_first_with_what_became_of_them(tmp_path, listed):
     finished_run(tmp_path, verdict={"level": "VALID", "reasons": []})
-    finished_run(tmp_path, recipe(calls=50), verdict={"level": "INVALID", "reasons": ["late"]}, target={"source": "lab 'local'"})
+    finished_run(tmp_path, recipe(calls=50), verdict={"level": "INVALID", "reasons": ["late"]}, target={"api_host": "https://ow.example"})
     new_run(tmp_path)
     assert is_golden("runs.txt", listed().stdout)
+
+
+def test_a_run_s_target_is_called_the_same_as_in_the_table_to_ask(tmp_path, listed):
+    folder = finished_run(tmp_path, target={"api_host": "https://ow.example", "source": "~/.wskprops", "namespace": "guest"})
+    (line,) = json.loads(listed("--json").stdout)["runs"]
+    with Session([folder]) as session:
+        assert session.one("select target from runs")["target"] == line["target"] == "https://ow.example"
 
 
 def test_a_run_whose_manifest_is_broken_does_not_hide_the_others(tmp_path, listed):
