@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, session_over
+from owray.texts import size
 
 if TYPE_CHECKING:
     from owray.ask.session import Session
@@ -47,7 +48,7 @@ def export(
         raise typer.Exit(1)
     with plain_errors(), session_over(named or run or "latest", runs_dir) as session:
         rows = write(session, output)
-        typer.echo(f"{rows:,} calls in {output} ({output.stat().st_size:,} bytes)")
+        typer.echo(f"{rows:,} calls in {output} ({size(output.stat().st_size)})")
 
 
 def write(session: Session, output: Path) -> int:

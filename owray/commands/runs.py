@@ -13,6 +13,7 @@ from owray.commands import runs_changes
 from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, table_of
 from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
+from owray.texts import size
 
 if TYPE_CHECKING:
     from owray.record.run import Manifest, RunFolder
@@ -89,7 +90,7 @@ def sizes(
             print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
             return
         typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
-        typer.echo(f"{total:,} bytes in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
+        typer.echo(f"{size(total)} in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
 def _line(run: RunFolder) -> dict[str, Any]:
@@ -136,11 +137,11 @@ def _facts(run: RunFolder, manifest: Manifest, objectives: Sequence[Mapping[str,
     yield from (("", reason) for reason in verdict.get("reasons", ()))
     yield from (("objective", f"{each.get('state')}: {each.get('sentence')}") for each in objectives)
     rows = "unreadable" if taken.rows is None else f"{taken.rows:,}"
-    yield "rows", f"{rows} in {taken.calls_bytes:,} bytes"
+    yield "rows", f"{rows} in {size(taken.calls_bytes)}"
     yield from _if_any(
-        "journals", f"{taken.journal_bytes:,} bytes that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
+        "journals", f"{size(taken.journal_bytes)} that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
     )
-    yield "on disk", f"{taken.total_bytes:,} bytes in {run.path}"
+    yield "on disk", f"{size(taken.total_bytes)} in {run.path}"
 
 
 def _if_any(name: str, text: str) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from owray.ask.session import Session
 from owray.commands import runs
+from owray.texts import size
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_run_is_shown_with_what_was_asked_and_what_came_of_it(tmp_path, listed
     manifest = json.loads((folder.path / "run.json").read_text())
     objective = {"objective": "p99<500ms", "state": "met", "sentence": "p99 is 280 ms, and less than 500 ms was asked"}
     (folder.path / "run.json").write_text(json.dumps(manifest | {"objectives": [objective], "of a later version": 1}))
-    shown = re.sub(r"[\d,]+ bytes", "N bytes", listed("show", "base").stdout.replace(str(tmp_path), "RUNS"))
+    shown = re.sub(r"[\d.]+ (bytes|kB)", "N kB", listed("show", "base").stdout.replace(str(tmp_path), "RUNS"))
     assert is_golden("runs_show.txt", shown)
     told = json.loads(listed("show", "--json").stdout)
     assert (told["version"], told["manifest"]["objectives"], told["sizes"]["rows"]) == (1, [objective], 1436)
@@ -86,7 +87,7 @@ def test_sizes_are_bytes_and_rows_by_run(tmp_path, listed):
         empty.run: (0, on_disk[empty.run]),
     }
     assert told["total_bytes"] == sum(on_disk.values())
-    assert f"{told['total_bytes']:,} bytes in 2 runs" in listed("sizes").stdout
+    assert f"{size(told['total_bytes'])} in 2 runs" in listed("sizes").stdout
 
 
 def test_a_run_whose_part_is_broken_has_a_size_but_no_count_of_rows(tmp_path, listed):
