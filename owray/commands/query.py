@@ -43,7 +43,7 @@ def _listing() -> Iterator[str]:
     for each in queries().values():
         yield f"{each.name:<14}{each.question}"
         for parameter in each.parameters:
-            yield f"{'':<14}  --param {parameter.name}={parameter.default}   {parameter.meaning}"
+            yield f"{'':<14}  --param {parameter.name}={parameter.default}   {parameter.meaning} ({parameter.allowed})"
 
 
 def _pairs(parameters: list[str]) -> dict[str, str]:

@@ -76,7 +76,7 @@ def test_what_is_wrong_is_raised_with_the_command_s_words(tmp_path, storm):
     with pytest.raises(UnknownQuery, match="Did you mean 'summary'"):
         storm.query("sumary")
     with pytest.raises(WrongValue, match="bucket_s is a number"):
-        storm.query("timeline", bucket_s="often")
+        storm.query("timeline", bucket_s=0)
 
 
 def test_importing_owray_loads_nothing_heavy(checkout: Path):
