@@ -11,7 +11,7 @@ import typer
 
 from owray.commands import runs_changes
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, table_of
+from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
 from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
 from owray.texts import size
 
@@ -38,6 +38,8 @@ def runs(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOp
 
 def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
     """List the runs, oldest first."""
+    from owray.commands.tables import show as show_table
+    from owray.commands.tables import table_of
     from owray.record.run import list_runs
 
     with plain_errors():
@@ -47,7 +49,7 @@ def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonO
             print_json(JSON_VERSION, {"runs": lines})
         elif lines:
             shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
-            typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
+            show_table(table_of(shown, [[line[name] for name in shown] for line in lines]))
         else:
             typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
 
@@ -80,6 +82,8 @@ def sizes(
     as_json: JsonOption = False,
 ) -> None:
     """What runs take on disk, in bytes, and how many rows they have."""
+    from owray.commands.tables import show as show_table
+    from owray.commands.tables import table_of
     from owray.record.run import find_runs
     from owray.record.sizes import sizes_of
 
@@ -89,7 +93,7 @@ def sizes(
         if as_json_asked(context, as_json):
             print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
             return
-        typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
+        show_table(table_of(list(lines[0]), [list(line.values()) for line in lines]))
         typer.echo(f"{size(total)} in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
