@@ -10,6 +10,7 @@ import typer
 
 from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.reading import RunsDirOption, cause, plain_errors
+from owray.texts import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -130,7 +131,7 @@ def _lines(report: Report) -> Iterator[str]:
     if recovery is None:
         yield f"run {report.run}: it had {report.status} with nobody there to judge it"
     else:
-        left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
+        left_over = f", which held {size(recovery.left_over_bytes)} of torn or damaged blocks" if recovery.left_over_bytes else ""
         yield f"run {report.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}"
         for place in recovery.set_aside:
             yield f"  set aside {place}: it cannot be read; its calls count as lost"

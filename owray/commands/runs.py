@@ -11,8 +11,9 @@ import typer
 
 from owray.commands import runs_changes
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, table_of
+from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
 from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
+from owray.texts import size
 
 if TYPE_CHECKING:
     from owray.record.run import Manifest, RunFolder
@@ -39,6 +40,8 @@ def runs(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOp
 
 def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
     """List the runs, oldest first."""
+    from owray.commands.tables import show as show_table
+    from owray.commands.tables import table_of
     from owray.record.run import list_runs
 
     with plain_errors():
@@ -48,7 +51,7 @@ def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonO
             print_json(JSON_VERSION, {"runs": lines})
         elif lines:
             shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
-            typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
+            show_table(table_of(shown, [[line[name] for name in shown] for line in lines]))
             if any(line["status"] == BROKEN for line in lines):
                 typer.echo("broken: nobody plays it any more  (owray recover accounts for every call)")
         else:
@@ -84,6 +87,8 @@ def sizes(
     as_json: JsonOption = False,
 ) -> None:
     """What runs take on disk, in bytes, and how many rows they have."""
+    from owray.commands.tables import show as show_table
+    from owray.commands.tables import table_of
     from owray.record.run import find_runs
     from owray.record.sizes import sizes_of
 
@@ -93,8 +98,8 @@ def sizes(
         if as_json_asked(context, as_json):
             print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
             return
-        typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
-        typer.echo(f"{total:,} bytes in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
+        show_table(table_of(list(lines[0]), [list(line.values()) for line in lines]))
+        typer.echo(f"{size(total)} in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
 def _line(run: RunFolder) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def _line(run: RunFolder) -> dict[str, Any]:
         f"{manifest.recipe.rps:g}",
         _length(manifest),
         ", ".join(_calls(manifest)),
-        manifest.target.get("source") or manifest.target.get("api_host"),
+        manifest.target_url,
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
@@ -153,11 +158,11 @@ def _facts(
     yield from (("", reason) for reason in verdict.get("reasons", ()))
     yield from (("objective", f"{each.get('state')}: {each.get('sentence')}") for each in objectives)
     rows = "unreadable" if taken.rows is None else f"{taken.rows:,}"
-    yield "rows", f"{rows} in {taken.calls_bytes:,} bytes"
+    yield "rows", f"{rows} in {size(taken.calls_bytes)}"
     yield from _if_any(
-        "journals", f"{taken.journal_bytes:,} bytes that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
+        "journals", f"{size(taken.journal_bytes)} that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
     )
-    yield "on disk", f"{taken.total_bytes:,} bytes in {run.path}"
+    yield "on disk", f"{size(taken.total_bytes)} in {run.path}"
 
 
 def _if_any(name: str, text: str) -> Iterator[tuple[str, str]]:

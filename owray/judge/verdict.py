@@ -24,6 +24,7 @@ from typing import Any
 
 from owray.judge.statistics import CHANCE_SIGMAS, chance_of_count, little_error, send_ratio
 from owray.record.facts import Facts
+from owray.texts import milliseconds
 
 LEAST_SEND_RATIO = 0.99
 MOST_LITTLE_ERROR = 0.02
@@ -135,8 +136,9 @@ def _lag(facts: Facts) -> Iterator[MissedBound]:
             meaning = "it measured itself" if level is Level.INVALID else "short times are blurred by it"
             yield MissedBound(
                 level,
-                f"The generator was late: lag p99 {_ms(lag)}, at most {_ms(most)} allowed (the greater of {_ms(bound.least_us)} and "
-                f"{bound.share:.0%} of service p50); {meaning}. Use more invokers or cores, or a lower rate.",
+                f"The generator was late: lag p99 {milliseconds(lag, most)}, at most {milliseconds(most)} allowed (the greater of "
+                f"{milliseconds(bound.least_us)} and {bound.share:.0%} of service p50); {meaning}. Use more invokers or cores, or a lower "
+                "rate.",
             )
             return
 
@@ -201,7 +203,3 @@ def _percent(share: float, rounded: Callable[[float], int] = math.floor) -> str:
 
 def _error_percent(error: float) -> str:
     return _percent(error, math.ceil) if math.isfinite(error) else "everything"
-
-
-def _ms(microseconds: float) -> str:
-    return f"{microseconds / 1000:,.4g} ms"

@@ -117,6 +117,11 @@ class Manifest:
             return None
         return (datetime.fromisoformat(self.t0_utc) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
+    @property
+    def target_url(self) -> str | None:
+        """What lists and reports call the target of a run; None where the manifest does not tell."""
+        return self.target.get("api_host")
+
     def to_json(self) -> dict[str, Any]:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         early_end = None if self.early_end is None else asdict(self.early_end)

@@ -111,7 +111,7 @@ def _properties(findings: Findings) -> dict[str, str]:
         "verdict": findings.verdict.level.value,
         "actions": ", ".join(dict.fromkeys(entry.action for entry in recipe.entries)),
         "rps": f"{recipe.rps:g}",
-        "target": str(findings.manifest.target.get("api_host", "")),
+        "target": str(findings.manifest.target_url or ""),
     }
 
 

@@ -15,7 +15,8 @@ from rich.live import Live
 
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
-from owray.storm.panel import Panel, RatesOfLate, milliseconds
+from owray.storm.panel import Panel, RatesOfLate
+from owray.texts import milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -20,6 +20,7 @@ from owray.plan.mix import Kind
 from owray.storm.ceilings import binds_first, cures, rate_that_fits
 from owray.storm.figures import Accuracy, Ceiling, Fit, Supply
 from owray.storm.prewarm import Prewarmed
+from owray.texts import milliseconds
 
 if TYPE_CHECKING:
     from owray.storm.beforehand import Called
@@ -104,9 +105,9 @@ def _times(called: Sequence[Called]) -> Iterator[str]:
         cold = [probe.elapsed_ms for probe in fine if probe.is_cold]
         warm = [probe.elapsed_ms for probe in fine if not probe.is_cold]
         if cold:
-            parts.append(f"cold {_ms(cold[0])}")
+            parts.append(f"cold {milliseconds(cold[0] * 1000)}")
         if warm:
-            parts.append(f"warm {_ms(median(warm))}")
+            parts.append(f"warm {milliseconds(median(warm) * 1000)}")
         nothing = "no call went well" if each.probes else _NOT_CALLED[each.entry.kind]
         yield f"{each.entry.action}: {', '.join(parts) or nothing}"
 
@@ -123,7 +124,3 @@ def _table(ceilings: Sequence[Ceiling]) -> Table:
         if each.asked:
             table.add_row("binds first" if each is lowest else marks[each.level], each.what, each.reached_at, each.asked, each.has)
     return table
-
-
-def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"

@@ -10,9 +10,11 @@ from support.golden import is_golden
 from support.runs import finished_run, new_run, recipe, record
 from typer.testing import CliRunner
 
+from owray.ask.session import Session
 from owray.commands import runs
 from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
+from owray.texts import size
 
 
 @pytest.fixture
@@ -28,11 +30,18 @@ def listed(tmp_path):
 
 def test_runs_are_listed_oldest_first_with_what_became_of_them(tmp_path, listed):
     finished_run(tmp_path, verdict={"level": "VALID", "reasons": []})
-    finished_run(tmp_path, recipe(calls=50), verdict={"level": "INVALID", "reasons": ["late"]}, target={"source": "lab 'local'"})
+    finished_run(tmp_path, recipe(calls=50), verdict={"level": "INVALID", "reasons": ["late"]}, target={"api_host": "https://ow.example"})
     new_run(tmp_path, owner=this_process())
     new_run(tmp_path, owner=this_process() | {"created": 1.0})
     new_run(tmp_path, owner=this_process() | {"host": "another"})
     assert is_golden("runs.txt", listed().stdout)
+
+
+def test_a_run_s_target_is_called_the_same_as_in_the_table_to_ask(tmp_path, listed):
+    folder = finished_run(tmp_path, target={"api_host": "https://ow.example", "source": "~/.wskprops", "namespace": "guest"})
+    (line,) = json.loads(listed("--json").stdout)["runs"]
+    with Session([folder]) as session:
+        assert session.one("select target from runs")["target"] == line["target"] == "https://ow.example"
 
 
 def test_a_run_whose_manifest_is_broken_does_not_hide_the_others(tmp_path, listed):
@@ -86,7 +95,7 @@ def test_a_run_is_shown_with_what_was_asked_and_what_came_of_it(tmp_path, listed
     manifest = json.loads((folder.path / "run.json").read_text())
     objective = {"objective": "p99<500ms", "state": "met", "sentence": "p99 is 280 ms, and less than 500 ms was asked"}
     (folder.path / "run.json").write_text(json.dumps(manifest | {"objectives": [objective], "of a later version": 1}))
-    shown = re.sub(r"[\d,]+ bytes", "N bytes", listed("show", "base").stdout.replace(str(tmp_path), "RUNS"))
+    shown = re.sub(r"[\d.]+ (bytes|kB)", "N kB", listed("show", "base").stdout.replace(str(tmp_path), "RUNS"))
     assert is_golden("runs_show.txt", shown)
     told = json.loads(listed("show", "--json").stdout)
     assert (told["version"], told["manifest"]["objectives"], told["sizes"]["rows"]) == (1, [objective], 1436)
@@ -101,7 +110,7 @@ def test_sizes_are_bytes_and_rows_by_run(tmp_path, listed):
         empty.run: (0, on_disk[empty.run]),
     }
     assert told["total_bytes"] == sum(on_disk.values())
-    assert f"{told['total_bytes']:,} bytes in 2 runs" in listed("sizes").stdout
+    assert f"{size(told['total_bytes'])} in 2 runs" in listed("sizes").stdout
 
 
 def test_a_run_whose_part_is_broken_has_a_size_but_no_count_of_rows(tmp_path, listed):

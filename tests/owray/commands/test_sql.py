@@ -97,6 +97,23 @@ def test_a_run_that_is_not_there_is_told_in_one_line(runs):
     assert result.stderr.startswith("owray: no run named 'nope'.")
 
 
+@pytest.mark.parametrize("asked", [("sql", OUTCOMES), ("query", "outcomes")])
+def test_a_file_that_is_there_is_replaced_only_by_force(runs, tmp_path, asked):
+    file = tmp_path / "answer.csv"
+    file.write_text("mine")
+    refused = ask(runs, *asked, "--format", "csv", "--output", str(file))
+    assert (refused.exit_code, refused.stderr) == (1, f"owray: {file} is there already.  (--force replaces it)\n")
+    assert file.read_text() == "mine"
+    assert ask(runs, *asked, "--format", "csv", "--output", str(file), "--force").exit_code == 0
+    assert "outcome" in file.read_text()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_no_plain_file_is_not_replaced_by_force_either(runs, tmp_path):
+    result = ask(runs, "sql", OUTCOMES, "--output", str(tmp_path), "--force")
+    assert (result.exit_code, result.stderr) == (1, f"owray: {tmp_path} is there already.  (it is no plain file; name one)\n")
+
+
 def test_a_file_that_cannot_be_written_is_told_in_one_line(runs, tmp_path):
     result = ask(runs, "sql", OUTCOMES, "--output", str(tmp_path / "no" / "file"))
     assert result.exit_code == 1

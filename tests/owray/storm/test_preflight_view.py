@@ -64,7 +64,7 @@ def test_an_action_that_fails_is_refused_in_its_own_words():
 def test_a_storm_that_fits_takes_one_line():
     ceilings = weigh(replace(STORM, rps=1, planned=60), BENCH, (SLEEP, ALIGN))
     assert printed(view.show_passed, CALLED, ceilings, BENCH, 60.0) == (
-        "preflight  sleep: cold 1052 ms, warm 1003 ms; align: cold 52 ms, warm 17 ms; "
+        "preflight  sleep: cold 1,052 ms, warm 1,003 ms; align: cold 52.4 ms, warm 17 ms; "
         "binds first: container memory (2,048 MB), at about 31 calls a second\n"
     )
 
