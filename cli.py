@@ -49,6 +49,8 @@ _EPILOG = """Exit codes: 0 ok; 1 usage or environment; 2 an objective was missed
 USAGE = 1
 INTERRUPTED = 4
 _CTRL_C_IN_TYPER = 130
+_PYDANTIC = "Value error, "
+"""What typer's reader of values puts before its own words."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"  ({context.command_path} --help)" if context is not None else ""
-        print(f"owray: {error.format_message()}{hint}", file=sys.stderr)
+        print(f"owray: {error.format_message().replace(_PYDANTIC, '')}{hint}", file=sys.stderr)
         return USAGE
     except typer.Abort:
         print("owray: stopped", file=sys.stderr)
@@ -92,7 +94,7 @@ def build() -> typer.Typer:
     owray.commands.doctor.mount(app, _cluster_checks)
     cluster.commands.up.mount(app)
     cluster.commands.status.mount(app)
-    cluster.commands.down.mount(app)
+    cluster.commands.down.mount(app, _played)
     owray.commands.workloads.mount(app)
     owray.commands.storm.mount(app, _lend_ground)
     owray.commands.target.mount(app, _find_target)
@@ -142,6 +144,13 @@ def _cluster_checks() -> Mapping[str, Check]:
         return told
 
     return {name: translated(check) for name, check in health.checks(default_home).items()}
+
+
+def _played(pids: Sequence[int]) -> Sequence[str]:
+    """The runs that processes of a lab play."""
+    from owray.record.run import runs_played_by
+
+    return runs_played_by(pids)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cluster import lab as labs
 from cluster.lab import Lab, LocalOptions
-from cluster.local import Say
+from cluster.starting import Say
 from cluster.state import LabError, meant
 from owray.openwhisk.choice import Asked, Choice, LabPlatform, choose, no_target
 from owray.openwhisk.inspect import check

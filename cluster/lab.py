@@ -18,17 +18,31 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from cluster import local, processes, ray
 from cluster.cores import Cores
-from cluster.local import LocalOptions, Say
-from cluster.state import LabError, LabFolder, LabState, OpenWhiskKind, Service, kept_in, lab_names, lock_names, locked, read_state
+from cluster.interruptions import TOLD_TO_END, WITH_CTRL_C, first_unwinds, held_back
+from cluster.local import LocalOptions
+from cluster.starting import Say
+from cluster.state import Journal, LabError, LabFolder, LabState, OpenWhiskKind, Service, kept_in, lab_names, lock_names, locked, read_state
 
-__all__ = ["Lab", "LabStatus", "Leftovers", "LocalOptions", "PartStatus", "abandoned_labs", "down", "find", "lend", "status", "up_local"]
+__all__ = [
+    "Lab",
+    "LabStatus",
+    "Leftovers",
+    "LocalOptions",
+    "PartStatus",
+    "abandoned_labs",
+    "down",
+    "find",
+    "lend",
+    "process_ids",
+    "status",
+    "up_local",
+]
 
 DEFAULT_NAME = "local"
 _BORROWED = "borrowed-"
@@ -88,7 +102,8 @@ class PartStatus:
 class LabStatus:
     """`problems` says what is wrong, one line each, and is empty when the lab is up. `borrowed_by` is a pid, 0 when not borrowed.
 
-    `incidents` says what the platform has outlived since its start. `overrides` are knobs that differ from the profile's.
+    `incidents` says what the platform has outlived since its start. `overrides` are knobs that differ from the profile's. What is not
+    known, as nothing is of a lab whose state file is gone, is None or empty.
     """
 
     name: str
@@ -96,8 +111,8 @@ class LabStatus:
     problems: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     profile: str = ""
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    public_keys: bool = False
+    overrides: Mapping[str, Any] | None = None
+    public_keys: bool | None = None
     made_at: str = ""
     platform: PartStatus | None = None
     ray: PartStatus | None = None
@@ -105,7 +120,7 @@ class LabStatus:
     wskprops: str = ""
     logs: tuple[str, ...] = ()
     borrowed_by: int = 0
-    openwhisk: OpenWhiskKind = "embedded"
+    openwhisk: OpenWhiskKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +136,24 @@ class Leftovers:
 
 
 def up_local(home: Path, name: str, options: LocalOptions, say: Say) -> Lab:
-    """Make a lab on this machine, or start what it lacks. Raises LabError when it cannot, or when another command is at it."""
+    """Make a lab on this machine, or start what it lacks. Raises LabError when it cannot, or when another command is at it.
+
+    Whatever ends it early, also Ctrl-C, SIGTERM and SIGHUP, what it has brought up is taken down again: of a new lab nothing is left, one
+    that was there is as it was found. Only for the main thread: others cannot take signals.
+    """
     folder = LabFolder(home, name)
-    with locked(folder), kept_in(home):
-        return _lab(folder, local.bring_up(folder, options, say))
+    with first_unwinds(WITH_CTRL_C), locked(folder), kept_in(home):
+        was_there, found = _is_there(folder), read_state(folder)
+        try:
+            return _lab(folder, local.bring_up(folder, options, say))
+        except BaseException:
+            with held_back():
+                if not was_there:
+                    _tell_what_is_left(folder, _remove(folder, say), say)
+                elif found is not None:
+                    with suppress(OSError):  # the cache keeps what was asked of it; nothing runs by it
+                        Journal(folder.state, found).record()
+            raise
 
 
 def find(home: Path, name: str) -> Lab | None:
@@ -155,7 +184,7 @@ def lend(home: Path, name: str, options: LocalOptions, say: Say) -> Iterator[Lab
         with suppress(LabError):  # another command is at it already
             down(home, abandoned, say)
     folder = LabFolder(home, f"{_BORROWED}{secrets.token_hex(2)}")
-    with _signals_unwind():
+    with first_unwinds(TOLD_TO_END):
         try:
             with locked(folder), kept_in(home):
                 lab = _lab(folder, local.bring_up(folder, options, say, borrower=processes.mark(os.getpid(), "borrower")))
@@ -205,10 +234,13 @@ def down(home: Path, name: str, say: Say) -> Leftovers:
     if not there and not folder.lock.exists():
         return Leftovers(was_there=False)
     with locked(folder):
-        state = read_state(folder)
-        stubborn = _end_processes(folder, state, say)
-        files = _remove_files(folder, state) if not stubborn else ()
-    return Leftovers(there, tuple(map(str, stubborn)), files)
+        left = _remove(folder, say)
+    return replace(left, was_there=there)
+
+
+def process_ids(home: Path, name: str) -> list[int]:
+    """Of everything that runs for a lab, workers included."""
+    return [process.pid for process in processes.of_lab(LabFolder(home, name).lab_id)]
 
 
 def abandoned_labs(home: Path) -> list[str]:
@@ -287,6 +319,14 @@ def _is_locked(folder: LabFolder) -> bool:
         return True
 
 
+def _remove(folder: LabFolder, say: Say) -> Leftovers:
+    """Remove what there is of a lab; the caller holds its lock."""
+    state = read_state(folder)
+    stubborn = _end_processes(folder, state, say)
+    files = _remove_files(folder, state) if not stubborn else ()
+    return Leftovers(True, tuple(map(str, stubborn)), files)
+
+
 def _end_processes(folder: LabFolder, state: LabState | None, say: Say) -> list[processes.Mark]:
     """Ask those first that clean up after themselves, then kill what is left, until nothing bears the lab's id any more."""
     found = processes.of_lab(folder.lab_id)
@@ -301,7 +341,9 @@ def _end_processes(folder: LabFolder, state: LabState | None, say: Say) -> list[
         with suppress(PermissionError):
             processes.send(process, signal.SIGTERM)
     processes.wait_for_end(asked, _GRACE_S)
-    return processes.end_all_of(folder.lab_id)
+    stubborn = processes.end_all_of(folder.lab_id)
+    # One that was on its way out bears no id any more, and may still hold a port: it is waited for, too.
+    return stubborn or processes.wait_for_end(found, _GRACE_S)
 
 
 def _remove_files(folder: LabFolder, state: LabState | None) -> tuple[str, ...]:
@@ -324,35 +366,10 @@ def _remove_files(folder: LabFolder, state: LabState | None) -> tuple[str, ...]:
 
 def _remove_borrowed(folder: LabFolder, say: Say) -> None:
     """Remove it without being interrupted half-way: signals wait until it is done."""
-    with _signals_wait():
-        leftovers = down(folder.home, folder.name, say)
+    with held_back():
+        _tell_what_is_left(folder, down(folder.home, folder.name, say), say)
+
+
+def _tell_what_is_left(folder: LabFolder, leftovers: Leftovers, say: Say) -> None:
     if leftovers:
         say(f"could not remove {', '.join((*leftovers.processes, *leftovers.files))}; try owray down --lab {folder.name}")
-
-
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def _signals_unwind() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the command through its `finally` blocks, with the exit code that a shell would show."""
-
-    def unwind(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    wanted = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, unwind) for number in wanted}  # what nohup has switched off stays off
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _signals_wait() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,7 +1,6 @@
 """Bringing up a lab on this machine: the embedded platform and a Ray, side by side, or the Ray alone for an OpenWhisk elsewhere.
 
-Both take a while for themselves, so both are launched and then watched by one loop, without threads: what Ctrl-C interrupts is always the
-waiting. Each step is on record before it is taken (see cluster.state), so a second `up` does only what is missing.
+Each step is on record before it is taken (see cluster.state), so a second `up` does only what is missing.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import socket
 import string
 import sys
 import sysconfig
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cluster import cores, processes, ray
+from cluster.starting import Say, Start, start_all
 from cluster.state import Journal, LabError, LabFolder, LabState, OpenWhiskKind, Service, boot_id, read_state
 from owray.openwhisk import choice
 from owray.openwhisk.target import Target, TargetError, read_wskprops, write_wskprops
@@ -30,11 +29,8 @@ from owray.openwhisk.target import Target, TargetError, read_wskprops, write_wsk
 if TYPE_CHECKING:
     from cluster.openwhisk.embedded.config import PlatformConfig
 
-Say = Callable[[str], None]
-
 DEFAULT_PROFILE = "bench"
 _NAMESPACE = "guest"
-_POLL_S = 0.02
 _LIMITS = "/api/v1/namespaces/_/limits"
 _NO_ANSWER = "does not answer"
 
@@ -58,32 +54,11 @@ class LocalOptions:
         return any((self.profile, self.overrides, self.port, self.public_keys))
 
 
-class Start(Protocol):
-    """The start of one service."""
-
-    part: str
-    timeout_s: float
-
-    @property
-    def log(self) -> Path: ...
-
-    def begin(self) -> Service:
-        """Launch it."""
-
-    def poll(self) -> Service | None:
-        """The service once it is ready, None before. Raises LabError when it will not be."""
-
-    def close(self) -> None:
-        """Free what was only held for the start."""
-
-    def described(self, service: Service) -> str:
-        """What to tell the user of it."""
-
-
 class PlatformStart:
     """One start of the embedded platform, with a fresh key."""
 
     part = "platform"
+    called = "the platform"
     timeout_s = 30.0
 
     def __init__(self, folder: LabFolder, config: PlatformConfig, environment: Mapping[str, str]) -> None:
@@ -93,7 +68,11 @@ class PlatformStart:
         self._process: processes.Mark | None = None
 
     @property
-    def log(self) -> Path:
+    def logs(self) -> tuple[Path, ...]:
+        return (self._log,)
+
+    @property
+    def _log(self) -> Path:
         return self._folder.logs / "platform.log"
 
     def begin(self) -> Service:
@@ -101,13 +80,13 @@ class PlatformStart:
         path = self._folder.platform / "config.json"
         self._config.save(path)
         command = [sys.executable, "-P", "-m", "cluster.openwhisk.embedded", str(path)]
-        pid = processes.start(command, {**self._environment, processes.PART_VARIABLE: self.part}, self.log)
+        pid = processes.start(command, {**self._environment, processes.PART_VARIABLE: self.part}, self._log)
         self._process = processes.mark(pid, self.part)
         return Service("started", (self._process,) if self._process else ())
 
     def poll(self) -> Service | None:
         if self._process is None or not processes.alive(self._process):
-            raise LabError(f"the platform ended while it started: {_last_line(self.log)}  (all of its output: {self.log})")
+            raise LabError(f"the platform ended while it started: {processes.last_line(self._log).removeprefix('owray: ')}")
         try:
             heard = json.loads(self._listening.read_text())
         except FileNotFoundError:
@@ -121,6 +100,13 @@ class PlatformStart:
     def close(self) -> None:
         """Nothing is held."""
 
+    def undo(self) -> list[processes.Mark]:
+        from cluster.openwhisk.embedded.memory import remove_left
+
+        stubborn = processes.end_all_of(self._folder.lab_id, self.part)
+        remove_left(self._folder.platform)
+        return stubborn
+
     def described(self, service: Service) -> str:
         return f"platform up at http://{service.address} ({self._config.profile} profile)"
 
@@ -130,7 +116,10 @@ class PlatformStart:
 
 
 def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: processes.Mark | None = None) -> LabState:
-    """Start what a lab lacks; the caller holds its lock. Raises LabError, and leaves what did come up for the next `up` or `down`."""
+    """Start what a lab lacks; the caller holds its lock. Raises LabError.
+
+    Whatever ends it early, what it has started is taken down again; the folder stays.
+    """
     state = _settled(folder, options, borrower)
     config = _platform_config(folder, state) if state.openwhisk == "embedded" else None
     lacks_platform = config is not None and bool(platform_trouble(folder, state))
@@ -151,11 +140,7 @@ def bring_up(folder: LabFolder, options: LocalOptions, say: Say, borrower: proce
         temp_dir = ray.new_temp_dir()
         journal.record(temp_dir=str(temp_dir))
         starts.append(ray.RayStart(folder, temp_dir, journal.state.cores, environment))
-    try:
-        _start_all(starts, journal, say)
-    finally:
-        for start in starts:
-            start.close()
+    start_all(starts, journal, folder.home, say)
     return journal.state
 
 
@@ -297,25 +282,6 @@ def _platform_config(folder: LabFolder, state: LabState) -> PlatformConfig:
         raise LabError(str(error)) from error
 
 
-def _start_all(starts: list[Start], journal: Journal, say: Say) -> None:
-    began_s = time.monotonic()
-    for start in starts:
-        journal.record(**{start.part: Service("intended")})
-        journal.record(**{start.part: start.begin()})
-    waiting = list(starts)
-    while waiting:
-        for start in list(waiting):
-            elapsed_s = time.monotonic() - began_s
-            service = start.poll()
-            if service is not None:
-                journal.record(**{start.part: service})
-                waiting.remove(start)
-                say(f"{start.described(service):<60}{elapsed_s:5.1f} s")
-            elif elapsed_s > start.timeout_s:
-                raise LabError(f"the {start.part} was not ready after {start.timeout_s:.0f} s; its output is in {start.log}")
-        time.sleep(_POLL_S)
-
-
 def _try_port(config: PlatformConfig) -> None:
     """Raises LabError for a port that cannot be had: before anything is made, so that nothing is left of a lab that cannot be."""
     with socket.socket() as probe:
@@ -348,11 +314,3 @@ def _environment(lab_id: str) -> dict[str, str]:
 def _secret(length: int) -> str:
     alphabet = string.ascii_letters + string.digits
     return "".join(secrets.choice(alphabet) for _ in range(length))
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(errors="replace").split("\n")
-    except FileNotFoundError:
-        lines = []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

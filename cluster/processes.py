@@ -44,13 +44,19 @@ class _Stat:
     name: str
     state: str
     parent: int
+    threads: int
     started_ticks: int
+
+    @property
+    def has_ended(self) -> bool:
+        """A zombie has, unless it is only the first thread that has: the others still hold files and ports."""
+        return self.state in "ZX" and self.threads <= 1
 
 
 def mark(pid: int, role: str) -> Mark | None:
     """The mark of a process that runs now, or None."""
     stat = _stat(pid)
-    return None if stat is None or stat.state in "ZX" else Mark(pid, stat.started_ticks, role)
+    return None if stat is None or stat.has_ended else Mark(pid, stat.started_ticks, role)
 
 
 def alive(process: Mark) -> bool:
@@ -64,7 +70,7 @@ def of_lab(lab_id: str, part: str | None = None) -> list[Mark]:
 
     Processes of other users cannot be read and are never ours. The calling process and its ancestors are left out.
     """
-    stats = {pid: stat for pid in _pids() if (stat := _stat(pid)) is not None and stat.state not in "ZX"}
+    stats = {pid: stat for pid in _pids() if (stat := _stat(pid)) is not None and not stat.has_ended}
     found = {pid for pid in stats if _bears(pid, lab_id, part)}
     children: dict[int, list[int]] = {}
     for pid, stat in stats.items():
@@ -84,7 +90,7 @@ def of_lab(lab_id: str, part: str | None = None) -> list[Mark]:
 
 def named(names: Collection[str]) -> list[int]:
     """Pids of all processes of this machine that bear one of these names, in order."""
-    stats = {pid: stat for pid in sorted(_pids()) if (stat := _stat(pid)) is not None and stat.state not in "ZX"}
+    stats = {pid: stat for pid in sorted(_pids()) if (stat := _stat(pid)) is not None and not stat.has_ended}
     return [pid for pid, stat in stats.items() if stat.name in names]
 
 
@@ -120,6 +126,15 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
         )
     finally:
         os.close(output)
+
+
+def last_line(log: Path) -> str:
+    """What a service that has ended said last."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except FileNotFoundError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 def exit_code(pid: int) -> int | None:
@@ -163,10 +178,12 @@ def wait_for_end(processes: Iterable[Mark], timeout_s: float) -> list[Mark]:
 def end_all_of(lab_id: str, part: str | None = None, timeout_s: float = 5.0) -> list[Mark]:
     """Kill every process of a lab (or of one part of it) until none is found any more; returns those that would not go.
 
-    Looks again after each round, because a process may have started another one between the look and the signal.
+    Looks again after each round, because a process may have started another one between the look and the signal. One that is ending is
+    waited for, though it is not found any more: its environment goes before its files and ports.
     """
     deadline = time.monotonic() + timeout_s
-    while left := of_lab(lab_id, part):
+    left: list[Mark] = []
+    while left := [*left, *(process for process in of_lab(lab_id, part) if process not in left)]:
         for process in left:
             with suppress(PermissionError):
                 send(process, signal.SIGKILL)
@@ -210,7 +227,7 @@ def _stat(pid: int) -> _Stat | None:
     # The name stands in parentheses and may itself hold spaces and parentheses; after the last one come fields 3, 4, ...
     head, _, tail = text.rpartition(")")
     fields = tail.split()
-    return _Stat(head.partition("(")[2], fields[0], int(fields[1]), int(fields[19]))
+    return _Stat(head.partition("(")[2], fields[0], int(fields[1]), int(fields[17]), int(fields[19]))
 
 
 def _variables(pid: int) -> list[bytes] | None:

@@ -112,6 +112,7 @@ class RayStart:
     """One start of Ray: `begin` launches it, `poll` says when it is up."""
 
     part = "ray"
+    called = "Ray"
     timeout_s = 60.0
 
     def __init__(self, folder: LabFolder, temp_dir: Path, cores: Cores, environment: Mapping[str, str]) -> None:
@@ -124,7 +125,11 @@ class RayStart:
         self._pid = 0
 
     @property
-    def log(self) -> Path:
+    def logs(self) -> tuple[Path, ...]:
+        return self._log, self._temp_dir / "ray" / "session_latest" / "logs"
+
+    @property
+    def _log(self) -> Path:
         return self._folder.logs / "ray-start.log"
 
     def begin(self) -> Service:
@@ -133,7 +138,7 @@ class RayStart:
         write_private(self._folder.ray_token, secrets.token_hex(32).encode())
         self._taken = socket.create_server(("127.0.0.1", 0))
         command = self._command(dashboard_port=self._taken.getsockname()[1])
-        self._pid = processes.start(command, self._service_environment(), self.log)
+        self._pid = processes.start(command, self._service_environment(), self._log)
         starter = processes.mark(self._pid, "ray start")
         return Service("started", (starter,) if starter else ())
 
@@ -150,7 +155,7 @@ class RayStart:
         except FileNotFoundError:
             address = ""
         if code != 0 or len(main) < len(MAIN_PROCESSES) or not address:
-            raise LabError(f"Ray did not start (`ray start` ended with {code}); its output is in {self.log}")
+            raise LabError(f"Ray did not start (`ray start` ended with {code}): {processes.last_line(self._log)}")
         for role, process in found.items():
             # Only now: starting takes 4 s of CPU, for which no storm is in the way. Workers inherit from the raylet, so its priority stays:
             # only root could raise theirs again.
@@ -161,6 +166,12 @@ class RayStart:
         """Give the held port back."""
         if self._taken is not None:
             self._taken.close()
+
+    def undo(self) -> list[processes.Mark]:
+        """Take it down again, however far it has come. Who would not end."""
+        stubborn = processes.end_all_of(self._folder.lab_id, self.part)
+        remove_temp_dir(self._temp_dir)
+        return stubborn
 
     def described(self, service: Service) -> str:
         return f"Ray up at {service.address}"

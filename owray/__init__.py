@@ -32,8 +32,8 @@ except PackageNotFoundError:  # run from a checkout that was never installed
 def load(run: str = "latest", runs_dir: str | Path | None = None) -> Runs:
     """Open one or more runs to be asked: an id, the beginning of one, a tag, "latest", "all", or names with commas between.
 
-    `runs_dir` is where runs live ($OWRAY_HOME/runs, else ~/.owray/runs). Raises RunNotFound, and ManifestError or BrokenFile for a run that
-    cannot be read.
+    `runs_dir` is where runs live ($OWRAY_HOME/runs, else ~/.owray/runs). Raises RunNotFound, ManifestError or BrokenFile for a run that
+    cannot be read, and TypeError for a `run` that is no text: None is not taken for the latest.
     """
     from owray.ask.notebook import Runs
 

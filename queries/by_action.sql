@@ -4,7 +4,7 @@
 -- included, of every call with a record, ok or not; the shares say who gets the machine. What the functions report of themselves (gen:
 -- making their input, compute, io) are means of the calls that reported it.
 --
--- phase   which calls: measure or warmup (default measure)
+-- phase   which calls (default measure, either measure or warmup)
 
 select
     run,

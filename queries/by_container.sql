@@ -4,7 +4,7 @@
 -- calls without an answer. Gini is 0 when every container served as many calls, and near 1 when one served them all. Containers that
 -- came late served less, evenly or not: during a ramp some unevenness is growth.
 --
--- phase   which calls: measure or warmup (default measure)
+-- phase   which calls (default measure, either measure or warmup)
 
 with containers as (
     select

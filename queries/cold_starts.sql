@@ -4,7 +4,7 @@
 -- So the cost is measured whole, as the difference of medians between cold and warm calls. Cold calls that met a cold storm wait for
 -- each other too: that is part of the price.
 --
--- min_calls   leave out actions with fewer cold or warm calls than this (default 10)
+-- min_calls   leave out actions with fewer cold or warm calls than this (default 10, whole number from 1 to 1000000)
 
 select
     run,

@@ -4,7 +4,7 @@
 -- end, not from samples. Containers are those that had one of these calls at some moment of the line, as far as functions tell which; new
 -- ones are the cold starts that were answered in it. Calls that were sent and of which nobody knows the end are in no line.
 --
--- bucket_s   length of a line, in seconds (default 1)
+-- bucket_s   length of a line, in seconds (default 1, number from 0.001 to 86400)
 
 with flights as (
     select
@@ -13,7 +13,7 @@ with flights as (
         cold,
         intended_us + lag_us + coalesce(held_us, 0)                          as sent_us,
         intended_us + response_us                                            as done_us,
-        ($bucket_s * 1000000)::bigint                                        as bucket_us
+        ($bucket_s * 1e6)::bigint                                        as bucket_us
     from calls
     where response_us is not null
 ),
@@ -60,7 +60,7 @@ levels as (
 lines as (
     select
         run,
-        at_us // ($bucket_s * 1000000)::bigint                               as line,
+        at_us // ($bucket_s * 1e6)::bigint                               as line,
         sum(in_flight * for_us)                                              as area_us,
         max(in_flight)                                                       as most
     from levels

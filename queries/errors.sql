@@ -4,7 +4,7 @@
 -- and its calls tell them apart. Percent is of the calls of that action and size. The same error from one container only points at that
 -- container. Numbers in error texts are replaced by N.
 --
--- outcome   only this outcome; % stands for any text (default %)
+-- outcome   only outcomes like this; % stands for anything (default %, any text)
 
 with by_second as (
     select

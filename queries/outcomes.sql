@@ -3,7 +3,7 @@
 -- One HTTP status has many meanings (three kinds of 429; a 502 that is the function's own error), so outcomes come first, with the
 -- text that came with them, its numbers replaced by N. All phases count: a refusal during the warm-up is a refusal.
 --
--- examples   activation ids to show for each line (default 1)
+-- examples   activation ids to show for each line (default 1, whole number from 1 to 1000)
 
 select
     run,

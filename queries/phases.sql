@@ -1,10 +1,10 @@
 -- phases: where did the time of a call go, by action and size?
 --
 -- Means, since only means add up: lag + held + connect + wait + init + run + overhead = response, of ok calls. Medians would not.
--- Overhead is what neither side accounts for: network, gateway, and the platform outside of its own wait. A wait below zero means
--- that the platform's clocks disagree.
+-- Overhead is what neither side accounts for: network, gateway, and the platform outside of its own wait. The platform tells whole
+-- milliseconds, so it may be below zero by less than one. A wait below zero means that the platform's clocks disagree.
 --
--- phase   which calls: measure or warmup (default measure)
+-- phase   which calls (default measure, either measure or warmup)
 
 select
     run,

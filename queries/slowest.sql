@@ -3,7 +3,7 @@
 -- Calls of any outcome and phase, with each part of their response. A call that timed out or was cut off (censored) took at least as long
 -- as is shown. What no part accounts for is overhead: network and gateway. Look the activation up on the platform for its side of it.
 --
--- count   how many calls of each run (default 10)
+-- count   how many calls of each run (default 10, whole number from 1 to 1000000)
 
 select
     run,

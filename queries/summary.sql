@@ -4,7 +4,7 @@
 -- of ok calls and of all planned calls, where a call that is not ok counts as one that never ended (Infinity).
 -- A percentile with fewer than ten calls beyond it is left empty. Rates are per second of the phase in which calls were due.
 --
--- phase   which calls: measure or warmup (default measure)
+-- phase   which calls (default measure, either measure or warmup)
 
 with chosen as (
     select

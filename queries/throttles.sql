@@ -4,12 +4,12 @@
 -- concurrent calls refuses by the moment. So a line is a minute unless told otherwise, by when calls were sent and counted from t0: the
 -- platform's minutes begin elsewhere. Unnamed are refusals that do not say which limit it was.
 --
--- bucket_s   length of a line, in seconds (default 60)
+-- bucket_s   length of a line, in seconds (default 60, number from 0.001 to 86400)
 
 select
     run,
     (intended_us + lag_us + coalesce(held_us, 0))
-        // (1000000 * $bucket_s)::bigint * $bucket_s                         as from_s,
+        // (1e6 * $bucket_s)::bigint * $bucket_s                         as from_s,
     count(*)                                                                 as sent,
     count(*) filter (where not outcome like 'throttled%')                    as let_in,
     count(*) filter (where outcome = 'throttled_rate')                       as by_rate,

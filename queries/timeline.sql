@@ -3,11 +3,11 @@
 -- A call belongs to the second in which it was due, not to the one in which it was answered: so a stall shows where it began, and no
 -- second looks quiet because its calls were still under way. The median is of ok calls; worst is the slowest call of any outcome.
 --
--- bucket_s   length of a line, in seconds (default 1)
+-- bucket_s   length of a line, in seconds (default 1, number from 0.001 to 86400)
 
 select
     run,
-    intended_us // (1000000 * $bucket_s)::bigint * $bucket_s                 as from_s,
+    intended_us // (1e6 * $bucket_s)::bigint * $bucket_s                 as from_s,
     count(*)                                                                 as due,
     count(*) filter (where outcome = 'ok')                                   as ok,
     count(*) filter (where outcome like 'throttled%')                        as throttled,

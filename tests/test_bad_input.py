@@ -66,7 +66,7 @@ def test_a_misspelt_option_is_guessed(refused, command, typed, meant):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("up", "moon"), "Invalid value for 'provider': Value error, 'moon' is not one of 'local'.  (owray up --help)"),
+        (("up", "moon"), "Invalid value for 'provider': 'moon' is not one of 'local'.  (owray up --help)"),
         (("up", "local", "--port", "70000"), "Invalid value for '--port': "),
         (("up", "local", "--user-memory", "4"), "--user-memory: "),
         (("up", "local", "--profile", "benhc"), "'benhc' is not one of 'bench', 'standalone', 'helm'"),

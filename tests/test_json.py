@@ -19,6 +19,8 @@ from support.tls_front import own_openwhisk
 import cli
 from cluster.lab import LocalOptions
 from cluster.state import LabFolder
+from owray.record.early_end import EarlyEnd, Kind
+from owray.record.players import this_process
 
 MARKER = "<!-- From here on"
 VALID = {"level": "VALID", "reasons": []}
@@ -132,7 +134,8 @@ def test_recover(printed, tmp_path):
     assert (second["run"], second["status"], second["recovery"]) == (judged_late.run, "ended", None)
     assert first["recovery"]["set_aside"] == []
     assert printed("recover", first["run"], "--runs-dir", tmp_path) == {"version": 1, "runs": []}
-    assert printed("runs show", first["run"], "--runs-dir", tmp_path)["manifest"]["recovery"] == first["recovery"]
+    shown = printed("runs show", first["run"], "--runs-dir", tmp_path)["manifest"]
+    assert (shown["recovery"], shown["early_end"]["kind"]) == (first["recovery"], "recovered")
 
 
 def test_recover_where_a_journal_cannot_be_read(printed, tmp_path):
@@ -150,25 +153,35 @@ def test_judge(printed, tmp_path):
     document = printed("judge", *slo, "--runs-dir", tmp_path, code=2)
     assert (document["run"], document["verdict"]) == (folder.run, VALID)
     assert [each["state"] for each in document["objectives"]] == ["met", "missed", "undecided", "met", "met"]
-    folder.update(status="aborted")
-    assert printed("judge", *slo, "--runs-dir", tmp_path, code=4)["aborted"] == "the storm was stopped"
+    folder.update(status="aborted", early_end=EarlyEnd(Kind.INTERRUPTED, "SIGTERM"))
+    assert printed("judge", *slo, "--runs-dir", tmp_path, code=4)["aborted"] == "SIGTERM"
+    assert printed("runs show", "--runs-dir", tmp_path)["manifest"]["early_end"] == {"kind": "interrupted", "text": "SIGTERM"}
 
 
 def test_runs_listed_and_measured(printed, tmp_path):
     assert printed("runs list", "--runs-dir", tmp_path) == {"version": 1, "runs": []}
-    ended, going, broken = finished_run(tmp_path, verdict=VALID), new_run(tmp_path), new_run(tmp_path)
+    ended, going, broken_off, broken = (
+        finished_run(tmp_path, verdict=VALID),
+        new_run(tmp_path, owner=this_process(), asked_by=this_process()),
+        new_run(tmp_path),
+        new_run(tmp_path),
+    )
     (broken.path / "run.json").write_text("{")
     document = printed("runs list", "--runs-dir", tmp_path)
     assert [(each["run"], each["status"]) for each in document["runs"]] == [
         (ended.run, "ended"),
         (going.run, "running"),
+        (broken_off.run, "broken"),
         (broken.run, "unreadable"),
     ]
     sizes = printed("runs sizes", "--runs-dir", tmp_path)
     assert sizes["total_bytes"] == sum(each["total_bytes"] for each in sizes["runs"])
     ended.parts()[0].write_bytes(b"no part")
     assert printed("runs sizes", ended.run, "--runs-dir", tmp_path)["runs"][0]["rows"] is None
-    assert printed("runs show", going.run, "--runs-dir", tmp_path)["manifest"]["verdict"] is None
+    shown = printed("runs show", going.run, "--runs-dir", tmp_path)
+    assert (shown["status"], shown["manifest"]["verdict"], shown["manifest"]["early_end"]) == ("running", None, None)
+    shown = printed("runs show", broken_off.run, "--runs-dir", tmp_path)
+    assert (shown["status"], shown["manifest"]["status"]) == ("broken", "running")
 
 
 def test_runs_named_and_removed(printed, tmp_path):

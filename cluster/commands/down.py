@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,12 +19,17 @@ REMAINS = 6
 JSON_VERSION = 1
 
 
-def mount(app: typer.Typer) -> None:
+Played = Callable[[Sequence[int]], Sequence[str]]
+"""Gives the ids of the runs that are played by these processes."""
+
+
+def mount(app: typer.Typer, played: Played = lambda pids: ()) -> None:
     """Add `down` to the command line."""
 
     @app.command()
     def down(
         lab: Annotated[str, typer.Option(help="Name of the lab.")] = "local",
+        force: Annotated[bool, typer.Option("--force", help="Even if a storm is being played on it.")] = False,
         json: Annotated[bool, typer.Option("--json", help="Print what was found and what remains as JSON (docs/json.md).")] = False,
     ) -> None:
         """Remove a lab: processes, ports, files, also after a crash."""
@@ -31,8 +38,11 @@ def mount(app: typer.Typer) -> None:
 
         home = state.default_home()
         with output.errors():
-            # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed.
-            found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *labs.abandoned_labs(home)))}
+            if not force:
+                _refuse_if_played(home, lab, played)
+            # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed, when their storm is over.
+            abandoned = [name for name in labs.abandoned_labs(home) if force or not played(labs.process_ids(home, name))]
+            found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *abandoned))}
         if json:
             output.as_json(JSON_VERSION, {"labs": found})
         else:
@@ -40,6 +50,19 @@ def mount(app: typer.Typer) -> None:
                 _tell(name, leftovers, [other for other in state.lab_names(home) if other != name])
         if any(found.values()):
             raise typer.Exit(REMAINS)
+
+
+def _refuse_if_played(home: Path, lab: str, played: Played) -> None:
+    """Raises LabError where a storm is being played on the lab."""
+    from cluster import lab as labs
+    from cluster.state import LabError
+
+    runs = played(labs.process_ids(home, lab))
+    if runs:
+        raise LabError(
+            f"run {', '.join(runs)} is being played on lab '{lab}'.  "
+            "(wait for its end, or stop the storm with Ctrl-C; --force removes the lab under it)"
+        )
 
 
 def _tell(name: str, leftovers: Leftovers, others: list[str]) -> None:

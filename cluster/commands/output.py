@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ USAGE_OR_ENVIRONMENT = 1
 
 
 def progress(line: str) -> None:
-    """A line about what goes on; not part of the result."""
-    typer.echo(line, err=True)
+    """A line about what goes on; not part of the result. That nobody is there any more to read it is no reason to stop."""
+    with suppress(OSError):
+        typer.echo(line, err=True)
 
 
 def as_json(version: int, data: Mapping[str, Any]) -> None:

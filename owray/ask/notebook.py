@@ -92,16 +92,21 @@ class Runs:
     """One or more runs, open to be asked. It can be closed, or used in a `with`; left alone, it ends with the program."""
 
     def __init__(self, run: str, runs_dir: str | Path | None) -> None:
+        _check_text("a run", run, "'latest', 'all', an id, a tag, or several with commas between")
         found = find_runs(runs_folder(None if runs_dir is None else Path(runs_dir)), run)
         self._names = [folder.run for folder in found]
         self._session = Session(found)
 
     def sql(self, query: str, **parameters: Any) -> Result:
-        """Ask in SQL over calls, runs, hosts, seconds and plan; a parameter is $name in the query. Raises QueryError."""
+        """Ask in SQL over calls, runs, hosts, seconds and plan; a parameter is $name in the query. Raises QueryError, and TypeError for a
+        query that is no text."""
+        _check_text("a query", query, "such as 'select count(*) from calls'")
         return Result(self._session.table(query, parameters))
 
     def query(self, name: str, **parameters: Any) -> Result:
-        """Ask one of the questions that have a name (`owray query` lists them). Raises UnknownQuery, WrongValue and QueryError."""
+        """Ask one of the questions that have a name (`owray query` lists them). Raises UnknownQuery, WrongValue and QueryError, and
+        TypeError for a name that is no text."""
+        _check_text("a question", name, "such as 'summary'")
         asked = find_query(name)
         return Result(self._session.table(asked.sql, asked.values({each: str(value) for each, value in parameters.items()})))
 
@@ -122,6 +127,11 @@ def list_all(runs_dir: str | Path | None) -> Result:
     """All runs, oldest first, as the table `runs` has them. Raises ManifestError."""
     with Session(list_runs(runs_folder(None if runs_dir is None else Path(runs_dir)))) as session:
         return Result(session.table("from runs order by run"))
+
+
+def _check_text(what: str, given: object, example: str) -> None:
+    if not isinstance(given, str):
+        raise TypeError(f"{what} is given as a text, {example}: not {given!r}")
 
 
 def _is_number(kind: pa.DataType) -> bool:

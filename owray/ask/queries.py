@@ -1,11 +1,13 @@
 """Questions with a name: the .sql files of `queries/`.
 
-A file begins with a comment: its name and question, what to beware of, and its parameters, one a line with a default. The SQL uses
-them as $name:
+A file begins with a comment: its name and question, what to beware of, and its parameters, one a line, with a default and what else it may
+be. The SQL uses them as $name:
 
     -- cold_starts: what did a cold start cost, by action and size?
     --
-    -- min_calls   leave out actions with fewer cold or warm calls than this (default 10)
+    -- min_calls   leave out actions with fewer cold or warm calls than this (default 10, whole number from 1 to 1000000)
+
+Allowed is a `number from LEAST to MOST`, a `whole number from LEAST to MOST`, `either WORD or WORD`, or `any text`.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 
 _TITLE = re.compile(r"--\s*\w+:\s*(?P<question>.+)")
-_PARAMETER = re.compile(r"--\s+(?P<name>\w+)\s{2,}(?P<meaning>.+?)\s+\(default (?P<default>[^)]+)\)\s*$")
+_PARAMETER = re.compile(r"--\s+(?P<name>\w+)\s{2,}(?P<meaning>.+?)\s+\(default (?P<default>[^,)]+), (?P<allowed>[^)]+)\)\s*$")
+_NUMBERS = re.compile(r"(?P<whole>whole )?number from (?P<least>[\d.]+) to (?P<most>[\d.]+)")
 
 Value = int | float | str
 
@@ -27,22 +31,56 @@ class UnknownQuery(LookupError):
 
 
 class WrongValue(ValueError):
-    """A text where a query wants a number."""
+    """A value that a query's parameter cannot have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Numbers between two, which are among them."""
+
+    whole: bool
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"a {'whole ' if self.whole else ''}number from {self.least:,.6g} to {self.most:,.7g}"
+
+    def read(self, text: str) -> Value | None:
+        """None for a text that is not among them. What looks whole stays whole: so do columns that are made of it."""
+        for kind in (int,) if self.whole else (int, float):
+            with suppress(ValueError):
+                value = kind(text)
+                return value if self.least <= value <= self.most else None
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Some words, or any text where there are none."""
+
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(self.words) or "any text"
+
+    def read(self, text: str) -> Value | None:
+        return text if text in self.words or not self.words else None
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a query can be told; values are numbers where they look like one."""
+    """What a query can be told."""
 
     name: str
     meaning: str
-    default: Value
+    default: str
+    allowed: Numbers | Words
 
     def read(self, text: str) -> Value:
         """A value as it was typed. Raises WrongValue."""
-        value = _value(text)
-        if isinstance(value, str) and not isinstance(self.default, str):
-            raise WrongValue(f"{self.name} is a number, such as {self.default}, not {text!r}")
+        value = self.allowed.read(text)
+        if value is None:
+            raise WrongValue(f"{self.name} is {self.allowed}, not {text!r}")
         return value
 
 
@@ -58,7 +96,7 @@ class Query:
     def values(self, given: Mapping[str, str]) -> dict[str, Value]:
         """Values for all parameters: as given, or by default.
 
-        Raises UnknownQuery for a name that the query does not know, WrongValue for a text where a number is wanted.
+        Raises UnknownQuery for a name that the query does not know, WrongValue for a value that is not allowed.
         """
         known = [parameter.name for parameter in self.parameters]
         for name in given:
@@ -67,7 +105,7 @@ class Query:
                 close = difflib.get_close_matches(name, known, n=1)
                 meant = f"Did you mean {close[0]!r}? " if close else ""
                 raise UnknownQuery(f"the query {self.name!r} has no parameter {name!r}. {meant}{which}")
-        return {each.name: each.read(given[each.name]) if each.name in given else each.default for each in self.parameters}
+        return {each.name: each.read(given.get(each.name, each.default)) for each in self.parameters}
 
 
 def queries() -> dict[str, Query]:
@@ -94,14 +132,12 @@ def parse(name: str, text: str) -> Query:
     if title is None:
         raise ValueError(f"{name}.sql does not begin with `-- {name}: question`")
     found = [match for line in header if (match := _PARAMETER.match(line))]
-    parameters = tuple(Parameter(match["name"], match["meaning"], _value(match["default"])) for match in found)
+    parameters = tuple(Parameter(match["name"], match["meaning"], match["default"], _allowed(match["allowed"])) for match in found)
     return Query(name, title["question"], parameters, text)
 
 
-def _value(text: str) -> Value:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _allowed(text: str) -> Numbers | Words:
+    numbers = _NUMBERS.fullmatch(text)
+    if numbers is not None:
+        return Numbers(numbers["whole"] is not None, float(numbers["least"]), float(numbers["most"]))
+    return Words(() if text == "any text" else tuple(text.removeprefix("either ").split(" or ")))

@@ -6,6 +6,8 @@
     seconds  one row per run and second since t0, by the clock (see `owray.ask.seconds`)
     plan     the planned calls, made again from the recipes; only there when the query names it, since it has to be made
 
+The column `planned` of `runs` has to be made too, and is null until a query names `runs`.
+
 `calls` adds to the columns of a part:
 
     run, node             which run, and which machine's invoker
@@ -42,7 +44,7 @@ from owray.record.run import Manifest, RunFolder
 Parameters = Mapping[str, Any]
 
 _PLAN_NAMED = re.compile(r"\bplan\b", re.IGNORECASE)
-
+_RUNS_NAMED = re.compile(r"\bruns\b", re.IGNORECASE)
 
 _QUERY_AT_FAULT = (duckdb.ParserException, duckdb.CatalogException)
 _FILES_AT_FAULT = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException, duckdb.InternalException)
@@ -62,7 +64,7 @@ class Session:
     def __init__(self, runs: Sequence[RunFolder]) -> None:
         self._runs = [(run, run.load()) for run in runs]
         self._connection = duckdb.connect()
-        self._has_plan = False
+        self._has_plan = self._has_planned = False
         # A table that is not there is an error, not a search among this program's variables.
         self._connection.execute("set python_enable_replacements = false")
         self._connection.execute(f"set temp_directory = {views.quoted(_spill_folder())}")
@@ -91,8 +93,8 @@ class Session:
 
     def table(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer of the last statement as an Arrow table. Raises QueryError."""
-        self._make_plan_for(sql)
         with self._told():
+            self._make_what_is_named(sql)
             relation = self._connection.sql(sql, params=dict(parameters) if parameters else None)
             return pa.table({}) if relation is None else relation.to_arrow_table()
 
@@ -143,11 +145,14 @@ class Session:
         reason = complaint([run for run, _ in self._runs], to_the_end=in_the_rows)
         return BrokenFile(reason) if reason else QueryError(_one_line(error))
 
-    def _make_plan_for(self, sql: str) -> None:
-        """The word may stand for something else: then the plan is made for nothing, which costs time only."""
+    def _make_what_is_named(self, sql: str) -> None:
+        """A word may stand for something else: then it is made for nothing, which costs time only."""
         if not self._has_plan and _PLAN_NAMED.search(sql):
             views.make_plan(self._connection, self._runs)
             self._has_plan = True
+        if not self._has_planned and _RUNS_NAMED.search(sql):
+            views.count_planned(self._connection, self._runs)
+            self._has_planned = True
 
 
 def _spill_folder() -> str:

@@ -5,7 +5,6 @@ The file is written beside its place and takes its name when it is whole and on 
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, session_over
+from owray.commands.reading import RUN_HELP, ForceOption, RunsDirOption, plain_errors, refuse_to_replace, session_over, written_whole
+from owray.texts import size
 
 if TYPE_CHECKING:
     from owray.ask.session import Session
@@ -35,38 +35,23 @@ def export(
     named: Annotated[str | None, typer.Argument(help=f"{RUN_HELP} The latest without it.", metavar="[RUN]")] = None,
     run: Annotated[str | None, typer.Option("--run", help="The same as the argument.", metavar="RUN")] = None,
     runs_dir: RunsDirOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Write all calls of one or more runs into one Parquet or CSV file, with the columns of the view `calls`."""
     if named and run:
         raise typer.BadParameter("name the runs once: as an argument or with --run")
     if output.suffix not in _SUFFIXES:
         raise typer.BadParameter(f"what to write is known by the end of the name, {' or '.join(_SUFFIXES)}: not {output.name!r}")
-    if output.exists() and not force:
-        typer.echo(f"owray: {output} is there already.  (--force replaces it)", err=True)
-        raise typer.Exit(1)
+    refuse_to_replace(output, force=force)
     with plain_errors(), session_over(named or run or "latest", runs_dir) as session:
         rows = write(session, output)
-        typer.echo(f"{rows:,} calls in {output} ({output.stat().st_size:,} bytes)")
+        typer.echo(f"{rows:,} calls in {output} ({size(output.stat().st_size)})")
 
 
 def write(session: Session, output: Path) -> int:
     """All calls of the session; how many. Raises QueryError and OSError; then nothing is left, and a file that was there is untouched."""
-    from owray.record.durable import replacing
-
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    with replacing(output, unfinished):
-        _try_place(unfinished, output)
-        with _progress(session, output.name):
-            return session.copy_calls(unfinished, as_csv=output.suffix == ".csv")
-
-
-def _try_place(unfinished: Path, output: Path) -> None:
-    """Raises OSError, which names the file that the user knows."""
-    try:
-        unfinished.touch()
-    except OSError as problem:
-        raise OSError(f"cannot write {output}: {problem.strerror}") from problem
+    with written_whole(output) as place, _progress(session, output.name):
+        return session.copy_calls(place, as_csv=output.suffix == ".csv")
 
 
 @contextmanager

@@ -45,12 +45,21 @@ def judge(
     with plain_errors():
         folder = find_run(runs_folder(runs_dir), run)
         try:
-            findings = _findings(folder, folder.load(), slo or [], junit)
+            findings = _findings(folder, _manifest(folder), slo or [], junit)
         except (BadRequest, UnknownNameError) as problem:
             raise typer.TyperException(str(problem)) from problem
         _print(folder, findings, as_json=as_json)
         written = leave_report(junit, findings)
     raise typer.Exit(exit_code(findings) if written else CANNOT)
+
+
+def _manifest(folder: RunFolder) -> Manifest:
+    from owray.record.run import ManifestError
+
+    try:
+        return folder.load()
+    except ManifestError as problem:
+        raise ManifestError(f"run {folder.run} cannot be judged, while owray judge RUN judges another: {problem}") from problem
 
 
 def _findings(folder: RunFolder, manifest: Manifest, slo: list[str], junit: Path | None) -> Findings:
@@ -66,7 +75,14 @@ def _findings(folder: RunFolder, manifest: Manifest, slo: list[str], junit: Path
     claim_report(junit)
     with Session([folder]) as session:
         results = results_of(session, objectives)
-    return Findings(manifest, verdict, results, "the storm was stopped" if manifest.status == "aborted" else None)
+    return Findings(manifest, verdict, results, _aborted(manifest))
+
+
+def _aborted(manifest: Manifest) -> str | None:
+    """Why the storm was ended early; run.json of older versions does not say."""
+    if manifest.status != "aborted":
+        return None
+    return "the storm was stopped" if manifest.early_end is None else manifest.early_end.text
 
 
 def _objectives(manifest: Manifest, slo: list[str]) -> tuple[Objective, ...]:

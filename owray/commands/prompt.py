@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from owray.ask.statements import Statements
 from owray.commands.reading import Format, plain_errors, session_over, show
 
 if TYPE_CHECKING:
@@ -123,57 +124,47 @@ def converse(prompt: Prompt, history: Path) -> None:
     """Ask for lines on a terminal and answer them until the end; an error does not end it."""
     typer.echo(f"{prompt.runs()}; .help tells what there is, Ctrl-D leaves")
     with _history(history), contextlib.suppress(Leave):
-        typed = _Typed()
+        statements = Statements()
         while True:
             with contextlib.suppress(KeyboardInterrupt):  # wherever it comes
-                for statement in typed.read():
+                for statement in _typed(statements):
                     with contextlib.suppress(typer.Exit), plain_errors():
                         prompt.answer(statement)
 
 
 def play(prompt: Prompt, script: str) -> None:
-    """Answer a script's statements one after the other. Raises what `plain_errors` tells at the first that fails."""
+    """Answer a script's statements one after the other; the last one needs no semicolon. Raises what `plain_errors` tells at the first that
+    fails."""
     with contextlib.suppress(Leave):
         for statement in _script(script):
             prompt.answer(statement)
 
 
 def _script(text: str) -> Iterator[str]:
-    """Statements, and between them lines that begin with a dot; the last statement needs no semicolon."""
-    waiting = ""
+    statements = Statements()
     for line in text.splitlines():
-        whole, waiting = _completed(waiting, line)
-        yield from whole
-    if waiting:
-        yield waiting
+        yield from _completed(statements, line)
+    if statements.is_waiting:
+        yield statements.rest()
 
 
-def _completed(waiting: str, line: str) -> tuple[list[str], str]:
-    """The statements that another line completes, or the command that it is; and what then waits for its semicolon."""
-    from owray.ask.statements import split
-
-    return ([line], "") if not waiting and line.startswith(".") else split(f"{waiting}\n{line}")
+def _completed(statements: Statements, line: str) -> list[str]:
+    """The statements that another line completes, or the command that it is."""
+    return [line] if line.startswith(".") and not statements.is_waiting else statements.add(line)
 
 
-class _Typed:
-    """Statements as they are typed."""
-
-    def __init__(self) -> None:
-        self._waiting = ""
-
-    def read(self) -> list[str]:
-        """Those that another line completes. Ctrl-C drops what is waiting for its semicolon. Raises Leave at the end of input."""
-        waiting, self._waiting = self._waiting, ""
-        try:
-            line = input(_NEXT if waiting else _FIRST)
-        except KeyboardInterrupt:
-            typer.echo()
-            return []
-        except EOFError:
-            typer.echo()
-            raise Leave from None
-        whole, self._waiting = _completed(waiting, line)
-        return whole
+def _typed(statements: Statements) -> list[str]:
+    """The statements that another line from the terminal completes. Ctrl-C drops what is waiting. Raises Leave at the end of input."""
+    try:
+        line = input(_NEXT if statements.is_waiting else _FIRST)
+    except KeyboardInterrupt:
+        typer.echo()
+        statements.rest()
+        return []
+    except EOFError:
+        typer.echo()
+        raise Leave from None
+    return _completed(statements, line)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, plain_errors, session_over, show_named
+from owray.commands.reading import (
+    ForceOption,
+    Format,
+    FormatOption,
+    OutputOption,
+    RunOption,
+    RunsDirOption,
+    plain_errors,
+    refuse_to_replace,
+    session_over,
+    show_named,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +34,7 @@ def query(
     parameters: Annotated[list[str] | None, typer.Option("--param", help="Set a parameter of the query.", metavar="NAME=VALUE")] = None,
     style: FormatOption = Format.TABLE,
     output: OutputOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Ask a run, or several, one of the questions that have a name, or list them."""
     from owray.ask.queries import find_query
@@ -33,6 +45,7 @@ def query(
             return
         asked = find_query(name)
         values = asked.values(_pairs(parameters or []))
+        refuse_to_replace(output, force=force)
         with session_over(run, runs_dir) as session:
             show_named(session, asked, values, style, output)
 
@@ -43,7 +56,7 @@ def _listing() -> Iterator[str]:
     for each in queries().values():
         yield f"{each.name:<14}{each.question}"
         for parameter in each.parameters:
-            yield f"{'':<14}  --param {parameter.name}={parameter.default}   {parameter.meaning}"
+            yield f"{'':<14}  --param {parameter.name}={parameter.default}   {parameter.meaning} ({parameter.allowed})"
 
 
 def _pairs(parameters: list[str]) -> dict[str, str]:

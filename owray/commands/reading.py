@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,16 +15,14 @@ import typer
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from rich.table import Table
 
     from owray.ask.queries import Query
     from owray.ask.session import Session
-
-MOST_TABLE_ROWS = 500
+    from owray.record.run import RunFolder
 
 
 class Format(StrEnum):
-    """How an answer is printed. A table is for the eye and ends after MOST_TABLE_ROWS rows; the others have all."""
+    """How an answer is printed. A table is for the eye and ends after some hundred rows; the others have all."""
 
     TABLE = "table"
     CSV = "csv"
@@ -39,6 +38,7 @@ RunsDirOption = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the answer is printed.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the answer to a file instead.", metavar="FILE")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
 @contextmanager
@@ -47,46 +47,95 @@ def plain_errors() -> Iterator[None]:
     from owray.ask.queries import UnknownQuery, WrongValue
     from owray.ask.session import QueryError
     from owray.record.journal import JournalError
-    from owray.record.recover import StillPlaying
+    from owray.record.recover import BrokenPart, StillPlaying
     from owray.record.run import ManifestError, RunNotFound
     from owray.record.tags import WrongTag
 
+    ours = (UnknownQuery, WrongValue, QueryError, JournalError, BrokenPart, StillPlaying, ManifestError, RunNotFound, WrongTag)
     try:
         yield
-    except OSError as problem:
-        said = f"cannot use {problem.filename}: {problem.strerror}" if problem.filename else problem
-        typer.echo(f"owray: {said}", err=True)
+    except (OSError, *ours) as problem:
+        typer.echo(f"owray: {cause(problem)}", err=True)
         raise typer.Exit(1) from None
-    except (UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound, WrongTag) as problem:
-        typer.echo(f"owray: {problem}", err=True)
-        raise typer.Exit(1) from None
+
+
+def cause(problem: Exception) -> str:
+    """What a problem is called in one line."""
+    if isinstance(problem, OSError) and problem.filename:
+        return f"cannot use {problem.filename}: {problem.strerror}"
+    return str(problem)
+
+
+def refuse_to_replace(output: Path | None, *, force: bool) -> None:
+    """End the command where the file to be written is there already, and nobody said that it may go."""
+    if output is not None and output.exists() and not (force and output.is_file()):
+        cure = "  (--force replaces it)" if output.is_file() else "  (it is no plain file; name one)"
+        typer.echo(f"owray: {output} is there already.{cure}", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def written_whole(output: Path) -> Iterator[Path]:
+    """Where to write what is to be in `output`, which gets it as a whole or stays as it was. Raises OSError, which names the file that the
+    user knows."""
+    from owray.record.durable import replacing
+
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    with replacing(output, unfinished):
+        try:
+            unfinished.touch()
+        except OSError as problem:
+            raise OSError(f"cannot write {output}: {problem.strerror}") from problem
+        yield unfinished
 
 
 @contextmanager
 def session_over(run: str, runs_dir: Path | None) -> Iterator[Session]:
     """A session over the runs called `run` (see `find_runs`). Raises RunNotFound, ManifestError and BrokenFile."""
     from owray.ask.session import Session
-    from owray.record.run import find_runs, runs_folder
+    from owray.record.run import ALL, find_runs, runs_folder
 
-    with Session(find_runs(runs_folder(runs_dir), run)) as session:
+    found = find_runs(runs_folder(runs_dir), run)
+    with _session_over_readable(found) if run == ALL else Session(found) as session:
         yield session
+
+
+def _session_over_readable(found: list[RunFolder]) -> Session:
+    """A session over all that can be read of these runs; what is left out is said. Raises as `Session` does where none can be."""
+    from owray.ask.session import BrokenFile, Session
+    from owray.record.run import ManifestError
+
+    def can_be_read(run: RunFolder) -> bool:
+        try:
+            Session([run]).close()
+        except (BrokenFile, ManifestError):
+            return False
+        return True
+
+    try:
+        return Session(found)
+    except (BrokenFile, ManifestError) as problem:
+        readable = [run for run in found if can_be_read(run)]
+        if not readable:
+            raise
+        typer.echo(f"owray: {len(found) - len(readable)} of {len(found)} runs left out: {problem}", err=True)
+        return Session(readable)
 
 
 def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:
     """Print an answer, or write it to a file. Raises OSError."""
-    content = _content(answer, style, output)
+    from owray.commands import tables
+
     if output is not None:
-        output.write_bytes(content)
+        with written_whole(output) as place:
+            place.write_bytes(_content(answer, style))
+    elif style is Format.TABLE:
+        tables.show(answer)
     elif style is Format.PARQUET and sys.stdout.isatty():
         typer.echo("owray: Parquet is not for a terminal. Name a file: --output calls.parquet", err=True)
         raise typer.Exit(1)
-    elif style is not Format.TABLE or not sys.stdout.isatty():
-        typer.echo(content, nl=False)
     else:
-        from rich.console import Console
-
-        Console(markup=False, emoji=False).print(_table(answer))
-        typer.echo(_rest(answer), nl=False)
+        typer.echo(_content(answer, style), nl=False)
 
 
 def show_named(session: Session, asked: Query, values: Mapping[str, Any], style: Format, output: Path | None = None) -> None:
@@ -98,13 +147,15 @@ def show_named(session: Session, asked: Query, values: Mapping[str, Any], style:
     show(answer, style, output)
 
 
-def _content(answer: pa.Table, style: Format, output: Path | None) -> bytes:
+def _content(answer: pa.Table, style: Format) -> bytes:
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
+    from owray.commands.tables import plain
+
     if style is Format.TABLE:
-        return (_plain(_table(answer)) + _rest(answer)).encode()
+        return plain(answer).encode()
     if style is Format.JSON:
         return (json.dumps([_json_row(row) for row in answer.to_pylist()], indent=2) + "\n").encode()
     sink = pa.BufferOutputStream()
@@ -113,65 +164,6 @@ def _content(answer: pa.Table, style: Format, output: Path | None) -> bytes:
     else:
         pyarrow.parquet.write_table(answer, sink, compression="zstd")
     return bytes(sink.getvalue())
-
-
-def table_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A plain or, on a terminal, a drawn table of texts and numbers, ready to be printed."""
-    import pyarrow as pa
-
-    answer = pa.table({name: pa.array([row[place] for row in rows]) for place, name in enumerate(columns)})
-    return _plain(_table(answer))
-
-
-def _table(answer: pa.Table) -> Table:
-    """The first rows as a table; numbers to the right, nulls empty."""
-    import pyarrow as pa
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for field in answer.schema:
-        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(_visible(field.name), justify="right" if is_number else "left", overflow="fold")
-    for row in zip(*(column.to_pylist() for column in answer.slice(0, MOST_TABLE_ROWS).columns), strict=True):
-        table.add_row(*(_cell(value) for value in row))
-    return table
-
-
-def _plain(table: Table) -> str:
-    """The table as it goes into a file or a pipe: as wide as it needs to be, without colours."""
-    import io
-
-    from rich.console import Console
-
-    text = io.StringIO()
-    Console(file=text, width=10_000, no_color=True, force_terminal=False, markup=False, emoji=False).print(table)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join(line for line in lines if line) + "\n"
-
-
-def _rest(answer: pa.Table) -> str:
-    left = answer.num_rows - MOST_TABLE_ROWS
-    return f"... and {left:,} more rows (--format csv has them all)\n" if left > 0 else ""
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, list):
-        return ", ".join(_cell(item) for item in value)
-    if isinstance(value, bytes):
-        return value.hex()
-    return _visible(str(value))
-
-
-def _visible(text: str) -> str:
-    """A function's error may hold what would move the cursor or change colours: that is shown as it is written, not done."""
-    return text if text.isprintable() else "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -203,10 +195,12 @@ def _flat(answer: pa.Table) -> pa.Table:
     """What CSV has no form for becomes text."""
     import pyarrow as pa
 
+    from owray.commands.tables import cell
+
     def flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
         kind = column.type
         if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_interval(kind):
-            return pa.chunked_array([pa.array([None if value is None else _cell(value) for value in column.to_pylist()], pa.string())])
+            return pa.chunked_array([pa.array([None if value is None else cell(value) for value in column.to_pylist()], pa.string())])
         return column
 
     return pa.table([flat(column) for column in answer.columns], names=answer.column_names)

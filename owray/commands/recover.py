@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RunsDirOption, plain_errors
+from owray.commands.reading import RunsDirOption, cause, plain_errors
+from owray.texts import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from owray.record.run import Manifest, RunFolder
 
 ALL = "all"
+CANNOT = 1
 JSON_VERSION = 1
 
 
@@ -37,15 +39,17 @@ def mount(app: typer.Typer) -> None:
 
 
 def recover(
-    run: Annotated[str, typer.Argument(help="A run's id, the beginning of one, 'latest', or 'all'.")] = "latest",
+    run: Annotated[str, typer.Argument(help="A run's id, the beginning of one, or 'latest'; without one, all that broke off.")] = ALL,
     runs_dir: RunsDirOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if the run seems to be played still.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if the run, which is to be named, seems to be played still.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give every call of a run that broke off its row. It is what journals have, else lost or unsent."""
+    """Give every call of runs that broke off its row. It is what journals have, else lost or unsent."""
     from owray.record.recover import NothingToRecover
     from owray.record.run import find_run, list_runs, runs_folder
 
+    if force and run == ALL:
+        raise typer.BadParameter("--force is for one run: name it, as in owray recover RUN --force")
     done: list[Report] = []
 
     def tell(report: Report) -> None:
@@ -53,11 +57,11 @@ def recover(
         if not as_json:
             typer.echo("\n".join(_lines(report)))
 
+    nothing, all_is_well = "there was nothing to recover", True
     with plain_errors():
         folder = runs_folder(runs_dir)
-        nothing = "there was nothing to recover"
         if run == ALL:
-            _recover_all(list_runs(folder), force, tell)
+            all_is_well = _recover_all(list_runs(folder), tell)
         else:
             try:
                 tell(_report(find_run(folder, run), force))
@@ -65,21 +69,34 @@ def recover(
                 nothing = str(why)
     if as_json:
         print_json(JSON_VERSION, {"runs": [_as_data(report) for report in done]})
-    elif not done:
+    elif not done and all_is_well:
         typer.echo(nothing)
+    if not all_is_well:
+        raise typer.Exit(CANNOT)
 
 
-def _recover_all(runs: list[RunFolder], force: bool, tell: Callable[[Report], None]) -> None:
-    """One that is still being played does not keep the others from being recovered."""
-    from owray.record.recover import NothingToRecover, StillPlaying
+def _recover_all(runs: list[RunFolder], tell: Callable[[Report], None]) -> bool:
+    """Recover all that broke off. What cannot be recovered is told of and keeps no other from it: a run that is played, one of another
+    version, one that cannot be read. Whether nothing failed, and not everything had to be left."""
+    from owray.ask.session import QueryError
+    from owray.record.journal import JournalError, OtherVersion
+    from owray.record.recover import BrokenPart, NothingToRecover, StillPlaying
+    from owray.record.run import ManifestError
 
+    done = left = failed = 0
     for run in runs:
         try:
-            tell(_report(run, force))
+            tell(_report(run, force=False))
+            done += 1
         except NothingToRecover:
             continue
-        except StillPlaying as playing:
-            typer.echo(f"owray: {playing}", err=True)
+        except (ManifestError, OtherVersion, StillPlaying) as why:
+            typer.echo(f"owray: {why}", err=True)
+            left += 1
+        except (BrokenPart, JournalError, OSError, QueryError) as problem:
+            typer.echo(f"owray: run {run.run} could not be recovered: {cause(problem)}", err=True)
+            failed += 1
+    return not failed and (done > 0 or not left)
 
 
 def _report(run: RunFolder, force: bool) -> Report:
@@ -114,7 +131,7 @@ def _lines(report: Report) -> Iterator[str]:
     if recovery is None:
         yield f"run {report.run}: it had {report.status} with nobody there to judge it"
     else:
-        left_over = f", which held {recovery.left_over_bytes:,} bytes of torn or damaged blocks" if recovery.left_over_bytes else ""
+        left_over = f", which held {size(recovery.left_over_bytes)} of torn or damaged blocks" if recovery.left_over_bytes else ""
         yield f"run {report.run}: recovered from {recovery.journals} {'journal' if recovery.journals == 1 else 'journals'}{left_over}"
         for place in recovery.set_aside:
             yield f"  set aside {place}: it cannot be read; its calls count as lost"

@@ -11,12 +11,15 @@ import typer
 
 from owray.commands import runs_changes
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, table_of
+from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
 from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
+from owray.texts import size
 
 if TYPE_CHECKING:
     from owray.record.run import Manifest, RunFolder
     from owray.record.sizes import Sizes
+
+BROKEN = "broken"
 
 
 def mount(app: typer.Typer) -> None:
@@ -37,6 +40,8 @@ def runs(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOp
 
 def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
     """List the runs, oldest first."""
+    from owray.commands.tables import show as show_table
+    from owray.commands.tables import table_of
     from owray.record.run import list_runs
 
     with plain_errors():
@@ -46,7 +51,9 @@ def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonO
             print_json(JSON_VERSION, {"runs": lines})
         elif lines:
             shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
-            typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
+            show_table(table_of(shown, [[line[name] for name in shown] for line in lines]))
+            if any(line["status"] == BROKEN for line in lines):
+                typer.echo("broken: nobody plays it any more  (owray recover accounts for every call)")
         else:
             typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
 
@@ -64,11 +71,12 @@ def show(
     with plain_errors():
         found = find_run(folder_asked(context, runs_dir), run)
         manifest, taken = found.load(), sizes_of(found)
+        status = _status(found, manifest)
         written = json.loads((found.path / "run.json").read_text(), parse_constant=str)
         if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"path": str(found.path), "manifest": written, "sizes": asdict(taken)})
+            print_json(JSON_VERSION, {"path": str(found.path), "status": status, "manifest": written, "sizes": asdict(taken)})
             return
-        for name, text in _facts(found, manifest, written.get("objectives") or (), taken):
+        for name, text in _facts(found, manifest, status, written.get("objectives") or (), taken):
             typer.echo(f"{name:<11}{text}")
 
 
@@ -79,6 +87,8 @@ def sizes(
     as_json: JsonOption = False,
 ) -> None:
     """What runs take on disk, in bytes, and how many rows they have."""
+    from owray.commands.tables import show as show_table
+    from owray.commands.tables import table_of
     from owray.record.run import find_runs
     from owray.record.sizes import sizes_of
 
@@ -88,8 +98,8 @@ def sizes(
         if as_json_asked(context, as_json):
             print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
             return
-        typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
-        typer.echo(f"{total:,} bytes in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
+        show_table(table_of(list(lines[0]), [list(line.values()) for line in lines]))
+        typer.echo(f"{size(total)} in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
 def _line(run: RunFolder) -> dict[str, Any]:
@@ -103,12 +113,12 @@ def _line(run: RunFolder) -> dict[str, Any]:
     values = (
         run.run,
         list(manifest.tags),
-        manifest.status,
+        _status(run, manifest),
         (manifest.verdict or {}).get("level"),
         f"{manifest.recipe.rps:g}",
         _length(manifest),
         ", ".join(_calls(manifest)),
-        manifest.target.get("source") or manifest.target.get("api_host"),
+        manifest.target_url,
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
@@ -116,12 +126,24 @@ def _line(run: RunFolder) -> dict[str, Any]:
 _COLUMNS = ("run", "tags", "status", "verdict", "rps", "length", "calls", "target")
 
 
-def _facts(run: RunFolder, manifest: Manifest, objectives: Sequence[Mapping[str, Any]], taken: Sizes) -> Iterator[tuple[str, str]]:
+def _status(run: RunFolder, manifest: Manifest) -> str:
+    """As the manifest says, but for a run whose processes are gone: none of them could say so."""
+    from owray.record.players import has_broken_off
+
+    return BROKEN if has_broken_off(run, manifest) else manifest.status
+
+
+def _facts(
+    run: RunFolder, manifest: Manifest, status: str, objectives: Sequence[Mapping[str, Any]], taken: Sizes
+) -> Iterator[tuple[str, str]]:
     """Name and text of each line; what a run does not have is left out."""
     recipe, verdict = manifest.recipe, manifest.verdict or {}
     yield "run", run.run
     yield from _if_any("tags", ", ".join(manifest.tags))
-    yield "status", f"{manifest.status}, started {manifest.started_at}" + (f", ended {manifest.ended_at}" if manifest.ended_at else "")
+    yield "status", f"{status}, started {manifest.started_at}" + (f", ended {manifest.ended_at}" if manifest.ended_at else "")
+    if status == BROKEN:
+        yield "", f"nobody plays it any more  (owray recover {run.run} accounts for every call)"
+    yield from _if_any("early end", manifest.early_end.text if manifest.early_end else "")
     yield from _if_any("command", " ".join(manifest.command))
     yield (
         "asked",
@@ -136,11 +158,11 @@ def _facts(run: RunFolder, manifest: Manifest, objectives: Sequence[Mapping[str,
     yield from (("", reason) for reason in verdict.get("reasons", ()))
     yield from (("objective", f"{each.get('state')}: {each.get('sentence')}") for each in objectives)
     rows = "unreadable" if taken.rows is None else f"{taken.rows:,}"
-    yield "rows", f"{rows} in {taken.calls_bytes:,} bytes"
+    yield "rows", f"{rows} in {size(taken.calls_bytes)}"
     yield from _if_any(
-        "journals", f"{taken.journal_bytes:,} bytes that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
+        "journals", f"{size(taken.journal_bytes)} that are no rows yet  (owray recover {run.run})" if taken.journal_bytes else ""
     )
-    yield "on disk", f"{taken.total_bytes:,} bytes in {run.path}"
+    yield "on disk", f"{size(taken.total_bytes)} in {run.path}"
 
 
 def _if_any(name: str, text: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import typer
 
 from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
+from owray.texts import size
 
 if TYPE_CHECKING:
     from owray.record.run import RunFolder
@@ -54,7 +55,7 @@ def rm(
         for run in found:
             remove(run)
             if not as_json_asked(context, as_json):
-                typer.echo(f"removed run {run.run} ({taken[run]:,} bytes)")
+                typer.echo(f"removed run {run.run} ({size(taken[run])})")
         _tell(context, as_json, {"removed": [{"run": run.run, "bytes": taken[run]} for run in found]})
 
 
@@ -98,7 +99,7 @@ def _ask(found: list[RunFolder], total_bytes: int) -> None:
     if not sys.stdin.isatty():
         typer.echo(f"owray: nobody can be asked whether to remove {what}.  (--yes removes without asking)", err=True)
         raise typer.Exit(1)
-    if not typer.confirm(f"Remove {what}, {total_bytes:,} bytes, for good?", err=True):
+    if not typer.confirm(f"Remove {what}, {size(total_bytes)}, for good?", err=True):
         typer.echo("nothing was removed", err=True)
         raise typer.Exit(1)
 

@@ -13,7 +13,7 @@ class Shaping:
     """When calls are due, and how they are played."""
 
     rps: Annotated[float, typer.Option(help="Calls a second.")] = 10.0
-    duration: Annotated[str, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = ""
+    duration: Annotated[str | None, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = None
     calls: Annotated[int | None, typer.Option(help="End after this many calls.")] = None
     arrivals: Annotated[Literal["constant", "poisson"], typer.Option(help="How calls are spaced.")] = "constant"
     seed: Annotated[int, typer.Option(help="The same seed plans the same calls, on any number of invokers.")] = 1

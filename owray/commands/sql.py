@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, plain_errors, session_over, show
+from owray.commands.reading import (
+    ForceOption,
+    Format,
+    FormatOption,
+    OutputOption,
+    RunOption,
+    RunsDirOption,
+    plain_errors,
+    refuse_to_replace,
+    session_over,
+    show,
+)
 
 
 def mount(app: typer.Typer) -> None:
@@ -23,6 +34,7 @@ def sql(
     runs_dir: RunsDirOption = None,
     style: FormatOption = Format.TABLE,
     output: OutputOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Ask a run's rows a question in SQL. Without one, ask at a prompt, or what comes from a pipe.
 
@@ -31,6 +43,7 @@ def sql(
     owray sql "describe calls" shows what there is to ask for.
     """
     if query is not None:
+        refuse_to_replace(output, force=force)
         with plain_errors(), session_over(run, runs_dir) as session:
             show(session.table(query), style, output)
         return
@@ -43,4 +56,16 @@ def sql(
         if sys.stdin.isatty():
             converse(prompt, home_folder() / HISTORY_FILE)
         else:
-            play(prompt, sys.stdin.read())
+            play(prompt, _script())
+
+
+def _script() -> str:
+    """What comes from the pipe, as a whole. Raises QueryError where it is no text."""
+    from owray.ask.session import QueryError
+
+    content = sys.stdin.buffer.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise QueryError(f"the script is no UTF-8, line {line}.  (iconv -t UTF-8 makes it so)") from None

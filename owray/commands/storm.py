@@ -61,7 +61,7 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
     try:
         return StormRequest(
             rps=shaping.rps,
-            duration_s=seconds(shaping.duration, "--duration") if shaping.duration else None,
+            duration_s=None if shaping.duration is None else seconds(shaping.duration, "--duration"),
             calls=shaping.calls,
             workload=calling.workload,
             action=calling.action,
@@ -92,7 +92,7 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
     from owray.openwhisk.target import TargetError
     from owray.storm.choose import choose
     from owray.storm.live import error_stream
-    from owray.storm.objectives import check_actions
+    from owray.storm.objectives import check_actions, check_samples
     from owray.storm.play import place_for_runs, play
     from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, findings, render
     from owray.storm.request import BadRequest
@@ -103,6 +103,7 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
         # What can be known to fail is said before a lab is brought up for it.
         chosen = choose(request)
         check_actions(request.objectives, chosen.entries(chosen.manifests))
+        check_samples(request)
         place_for_runs(request)
         claim_report(junit)
         with lend_ground(asked, progress) as ground:

@@ -11,6 +11,7 @@ import typer
 from owray.commands.grouped import grouped
 from owray.commands.machine_output import JsonOption, print_json
 from owray.commands.targeting import Targeting
+from owray.texts import milliseconds
 
 if TYPE_CHECKING:
     from owray.openwhisk.choice import Asked, Choice
@@ -79,12 +80,13 @@ def _row(name: str, value: str) -> str:
 
 
 def _way(seen: Inspection) -> str:
-    trip = f"round trip {seen.round_trip.median_ms:.1f} ms (median of {seen.round_trip.count}, least {seen.round_trip.least_ms:.1f})"
+    median, least = (milliseconds(time_ms * 1000) for time_ms in (seen.round_trip.median_ms, seen.round_trip.least_ms))
+    trip = f"round trip {median} (median of {seen.round_trip.count}, least {least})"
     way = seen.reach
     if way is None:
         return trip
-    tls = "" if way.tls_ms is None else f", TLS {way.tls_ms:.1f} ms"
-    return f"at {way.address}: name {way.name_ms:.1f} ms, connection {way.connect_ms:.1f} ms{tls}, {trip}"
+    tls = "" if way.tls_ms is None else f", TLS {milliseconds(way.tls_ms * 1000)}"
+    return f"at {way.address}: name {milliseconds(way.name_ms * 1000)}, connection {milliseconds(way.connect_ms * 1000)}{tls}, {trip}"
 
 
 def _tls(way: Reach | None) -> str:

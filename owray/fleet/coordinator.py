@@ -32,8 +32,10 @@ from owray.fleet.player import Player
 from owray.fleet.scribe import Scribe
 from owray.fleet.spec import FleetReport, Phase, PlayerReport, Progress, Ready, StormSpec
 from owray.plan.recipe import Plan
-from owray.record.recover import complete, this_process
-from owray.record.run import RunFolder
+from owray.record.early_end import EarlyEnd, Kind
+from owray.record.players import this_process
+from owray.record.recover import complete
+from owray.record.run import ManifestError, RunFolder
 from owray.wire.counters import Counters
 
 LEAD_S = 2.0
@@ -68,7 +70,7 @@ class Coordinator:
         self._answered_ns = [0] * spec.invokers
         self._patience: Patience | None = None
         self._lost: list[int] = []
-        self._aborted: str | None = None
+        self._early_end: EarlyEnd | None = None
         self._players: list[Any] = []
         self._ending: asyncio.Task[FleetReport] | None = None
 
@@ -93,7 +95,7 @@ class Coordinator:
         self._phase = "waiting"
         self._patience = Patience(self._t0_ns + self._plan.length_us() * 1000 + self._timeout_ns)
         await asyncio.gather(*(player.play.remote(self._t0_ns) for player in self._players), return_exceptions=True)
-        if self._aborted is not None:  # stopped while it got ready
+        if self._early_end is not None:  # stopped while it got ready
             self._tell(lambda player: player.stop.remote())
         self._ending = asyncio.get_running_loop().create_task(self._end())
 
@@ -103,16 +105,16 @@ class Coordinator:
         elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000 if self._t0_ns else 0
         return Progress(self._phase, elapsed_us, self._planned, Counters.sum(self._counters), tuple(self._lost))
 
-    async def stop(self, reason: str) -> None:
+    async def stop(self, why: EarlyEnd) -> None:
         """Dispatch no more calls; those under way may end."""
-        self._aborted = self._aborted or reason
+        self._end_early(why)
         if self._patience is not None:
             self._patience.stopped(time.monotonic_ns(), self._timeout_ns)
         self._tell(lambda player: player.stop.remote())
 
-    async def cut(self, reason: str) -> None:
+    async def cut(self, why: EarlyEnd) -> None:
         """End at once; calls under way are lost."""
-        self._aborted = self._aborted or reason
+        self._end_early(why)
         if self._patience is not None:
             self._patience.cut(time.monotonic_ns())
         self._tell(lambda player: player.cut.remote())
@@ -124,6 +126,13 @@ class Coordinator:
         return await asyncio.shield(self._ending)
 
     # --- the end
+
+    def _end_early(self, why: EarlyEnd) -> None:
+        """The first reason counts. It is kept at once: who is killed meanwhile cannot tell it any more."""
+        if self._early_end is None:
+            self._early_end = why
+            with suppress(OSError, ManifestError):
+                self._folder.update(early_end=why)
 
     async def _end(self) -> FleetReport:
         loop = asyncio.get_running_loop()
@@ -152,12 +161,12 @@ class Coordinator:
         except RayActorError:
             ray.kill(self._players[index])  # if it was only out of reach: nobody may write to the run any more when it is sealed
             self._lost.append(index)
-            await self.stop(f"invoker {index} was lost")
+            await self.stop(EarlyEnd(Kind.INVOKER_LOST, f"invoker {index} was lost"))
             return
         self._reports[index] = report
         self._counters[index] = report.counters
         if report.error is not None:
-            await self.stop(report.error)
+            await self.stop(EarlyEnd(Kind.NOT_WRITTEN, report.error))
 
     async def _seal(self) -> FleetReport:
         try:  # a scribe that fails leaves journals, which `complete` converts
@@ -166,17 +175,19 @@ class Coordinator:
             ray.kill(self._scribe)  # a lock of its on a journal ends with it
         recovery = await asyncio.to_thread(complete, self._folder, self._folder.load())
         if recovery.set_aside:
-            self._aborted = self._aborted or f"{', '.join(recovery.set_aside)} could not be read: its calls count as lost"
+            damaged = f"{', '.join(recovery.set_aside)} could not be read: its calls count as lost"
+            self._end_early(EarlyEnd(Kind.JOURNAL_DAMAGED, damaged))
         reports = tuple(self._reports[index] for index in sorted(self._reports))
         report = FleetReport(
             reports=reports,
             lost=tuple(sorted(self._lost)),
             late=tuple(one.invoker for one in reports if one.started_late_us > 0),
-            aborted=self._aborted,
+            aborted=None if self._early_end is None else self._early_end.text,
         )
         self._folder.update(
-            status="aborted" if self._aborted else "ended",
+            status="aborted" if self._early_end else "ended",
             ended_at=datetime.now(UTC).isoformat(),
+            early_end=self._early_end,
             fleet=tuple(asdict(one) for one in reports),
             recovery=asdict(recovery) if recovery.lost or recovery.unsent or recovery.set_aside else None,
         )
@@ -191,7 +202,7 @@ class Coordinator:
         while True:
             if self._t0_ns and self._phase in {"waiting", "playing"}:
                 elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000
-                over = elapsed_us > self._plan.length_us() or self._aborted is not None
+                over = elapsed_us > self._plan.length_us() or self._early_end is not None
                 self._phase = "draining" if over else "playing" if elapsed_us >= 0 else "waiting"
             self._give_up_the_silent()
             await asyncio.sleep(LOOK_EVERY_S)

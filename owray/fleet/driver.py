@@ -15,9 +15,10 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from owray.fleet.cluster import FleetLost, StartFailed
 from owray.fleet.coordinator import Coordinator
+from owray.fleet.patience import COORDINATOR_SILENT_S
 from owray.fleet.spec import FleetReport, Progress, StormSpec
+from owray.record.early_end import EarlyEnd
 
-_ANSWER_WITHIN_S = 60.0
 _READY_WITHIN_S = 60.0
 """For the first process of a fleet; each further invoker may take `_MORE_PER_INVOKER_S` more."""
 
@@ -25,11 +26,15 @@ _MORE_PER_INVOKER_S = 10.0
 
 
 class Driver:
-    """A storm's coordinator, as a detached actor of this name; a context manager that ends it. The process must be connected."""
+    """A storm's coordinator, as a detached actor of this name; a context manager that ends it. The process must be connected.
 
-    def __init__(self, spec: StormSpec, name: str) -> None:
+    A coordinator that has been asked and has not answered for `silent_s` is given up.
+    """
+
+    def __init__(self, spec: StormSpec, name: str, silent_s: float = COORDINATOR_SILENT_S) -> None:
         actor: Any = ray.remote(Coordinator)
         self._coordinator = actor.options(name=name, lifetime="detached", num_cpus=0, max_restarts=0, max_task_retries=0).remote(spec)
+        self._silent_s = silent_s
         self._ready_within_s = _READY_WITHIN_S + _MORE_PER_INVOKER_S * spec.invokers
         self._result: Any = None
 
@@ -67,15 +72,16 @@ class Driver:
         report: FleetReport = self._ask(self._result)
         return report
 
-    def stop(self, reason: str) -> None:
+    def stop(self, why: EarlyEnd) -> None:
         """Send no more; calls under way may end."""
-        self._coordinator.stop.remote(reason)
+        self._coordinator.stop.remote(why)
 
-    def cut(self, reason: str) -> None:
+    def cut(self, why: EarlyEnd) -> None:
         """End at once."""
-        self._coordinator.cut.remote(reason)
+        self._coordinator.cut.remote(why)
 
-    def _ask(self, question: Any, within_s: float = _ANSWER_WITHIN_S) -> Any:
+    def _ask(self, question: Any, within_s: float | None = None) -> Any:
+        within_s = within_s or self._silent_s
         try:
             return ray.get(question, timeout=within_s)
         except RayActorError as problem:

@@ -1,4 +1,4 @@
-"""How long a coordinator waits for an invoker that does not answer.
+"""How long a coordinator waits for an invoker that does not answer, and a command for its coordinator.
 
 Silence alone is no reason: an invoker may be stuck for a while and come back, and its rows say how long. But there is a time after which
 nothing can be under way any more, and who is silent then will not come back. An invoker that answers is never given up, however long it
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 SILENT_S = 10.0
 """Without an answer for so long, when all that was sent must have ended: answers come twice a second."""
+
+COORDINATOR_SILENT_S = 60.0
+"""Without an answer of the coordinator for so long the command ends: the coordinator only waits itself, and is never busy for long."""
 
 SILENT_AFTER_CUT_S = 5.0
 """The same after an order to end at once."""

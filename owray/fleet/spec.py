@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from owray.http1.connection import Tcp
+from owray.http1.tls import client_context
 from owray.plan.recipe import Recipe
 from owray.wire.counters import Counters
 from owray.wire.invoker import Limits
@@ -41,13 +41,7 @@ class Gateway:
         """The address with its TLS context, made here because a context cannot be sent to another process."""
         if not self.tls:
             return Tcp(self.host, self.port)
-        context = ssl.create_default_context()  # with `cadata` it would leave out the machine's own
-        if self.authorities:
-            context.load_verify_locations(cadata=self.authorities)
-        if self.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return Tcp(self.host, self.port, context)
+        return Tcp(self.host, self.port, client_context(insecure=self.insecure, authorities=self.authorities))
 
 
 @dataclass(frozen=True, slots=True)

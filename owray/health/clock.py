@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from owray.health.finding import Finding, Level, Machine, better_if
+from owray.texts import milliseconds
 from owray.wire.alarm import TimerfdAlarm, best_alarm
 
 _TIME_ERROR = 5
@@ -48,7 +49,7 @@ def wall_clock(machine: Machine, kernel: KernelClock | None) -> Iterator[Finding
     """Whether somebody keeps the wall clock right: by the kernel's word, or by systemd's."""
     by_kernel = kernel is not None and kernel.synchronised
     synchronised = by_kernel or (machine.root / _SYNCHRONISED_FILE).exists()
-    within = f", within {kernel.max_error_us / 1000:,.1f} ms" if kernel is not None and by_kernel else ""
+    within = f", within {milliseconds(kernel.max_error_us)}" if kernel is not None and by_kernel else ""
     yield Finding(
         "clock",
         better_if(not synchronised),

@@ -11,7 +11,12 @@ from owray.health.finding import Finding, Level, Machine
 USUAL_IN_FLIGHT = 1_000
 """Calls in flight that limits are held against where nobody says how many there will be."""
 
-_SPARE_DESCRIPTORS = 200
+RESERVED_DESCRIPTORS = 256
+"""What an invoker has open that is no call: Ray, journals, libraries."""
+
+TIME_WAIT_S = 60
+"""How long the kernel keeps a port after its connection was closed."""
+
 _LEAST_DESCRIPTORS = 256
 """Below this neither Ray nor the embedded platform comes up."""
 
@@ -24,15 +29,27 @@ _LEAST_PORTS = 64
 _UNLIMITED = "unlimited"
 
 
+def most_descriptors() -> int | None:
+    """What an invoker may have open, since it takes all that the system allows; None where that is without limit."""
+    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def port_range(machine: Machine) -> tuple[int, int] | None:
+    """The lowest and the highest port that connections take as their own; None where that cannot be read."""
+    limits = machine.numbers("proc/sys/net/ipv4/ip_local_port_range")
+    return (limits[0], limits[1]) if len(limits) == 2 else None
+
+
 def descriptors(in_flight: int | None) -> Iterator[Finding]:
     """Open files, against the calls in flight that are asked for. Invokers raise their soft limit to the hard one by themselves."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = (in_flight or USUAL_IN_FLIGHT) + _SPARE_DESCRIPTORS
+    calls = in_flight or USUAL_IN_FLIGHT
+    needed = calls + RESERVED_DESCRIPTORS
     level = _level(hard, needed, _LEAST_DESCRIPTORS, asked=in_flight is not None)
     yield Finding(
         "descriptors",
         level,
-        f"{_shown(soft)}, at most {_shown(hard)}; {needed:,} are needed for {needed - _SPARE_DESCRIPTORS:,} calls in flight",
+        f"{_shown(soft)}, at most {_shown(hard)}; {needed:,} are needed for {calls:,} calls in flight",
         "Each call in flight holds one; beyond the limit calls end as connect_error, which is this machine's doing.",
         f"ulimit -n {needed} in this shell, or as root: prlimit --pid $$ --nofile={needed}:{needed}" if level is not Level.FINE else "",
         {"soft": _number(soft), "hard": _number(hard), "needed": needed},
@@ -55,8 +72,8 @@ def processes() -> Iterator[Finding]:
 
 def ports(machine: Machine, in_flight: int | None) -> Iterator[Finding]:
     """The range that connections take their own port from, and what becomes of ports whose connection has ended."""
-    limits = machine.numbers("proc/sys/net/ipv4/ip_local_port_range")
-    if len(limits) != 2:
+    limits = port_range(machine)
+    if limits is None:
         yield Finding("ports", Level.BETTER, "the range of local ports cannot be read", "How many calls can be in flight is not known.")
         return
     lowest, highest = limits
@@ -64,7 +81,7 @@ def ports(machine: Machine, in_flight: int | None) -> Iterator[Finding]:
     needed = (in_flight or USUAL_IN_FLIGHT) + _LEAST_PORTS
     level = _level(count, needed, _LEAST_PORTS, asked=in_flight is not None)
     reuse = machine.numbers("proc/sys/net/ipv4/tcp_tw_reuse")
-    told = {0: "not used again for 60 s", 1: "used again at once", 2: "used again at once on loopback only"}
+    told = {0: f"not used again for {TIME_WAIT_S} s", 1: "used again at once", 2: "used again at once on loopback only"}
     yield Finding(
         "ports",
         level,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owray.health.finding import Finding, Level, Machine, better_if
+from owray.texts import milliseconds, size
 
 if TYPE_CHECKING:
     from owray.record.run import RunFolder
@@ -71,7 +72,7 @@ def disk(runs: Path) -> Iterator[Finding]:
     yield Finding(
         "disk",
         level,
-        f"{free_bytes / 1e9:,.1f} GB free in {runs}, room for about {free_bytes // _BYTES_A_CALL / 1e6:,.0f} million calls",
+        f"{size(free_bytes)} free in {runs}, room for about {free_bytes // _BYTES_A_CALL / 1e6:,.0f} million calls",
         "A disk that is full in the midst of a storm ends it.",
         "make room (owray runs sizes shows what is there), or export OWRAY_HOME=FOLDER on a larger disk" if level is not Level.FINE else "",
         {"free_bytes": free_bytes},
@@ -80,7 +81,7 @@ def disk(runs: Path) -> Iterator[Finding]:
     yield Finding(
         "disk speed",
         better_if(slow),
-        f"4 kB are safe after {sync_ms:,.1f} ms (median of {_SYNCS})",
+        f"4 kB are safe after {milliseconds(sync_ms * 1000)} (median of {_SYNCS})",
         "Rows are written beside the calls, not between them; a slow disk only makes a crash lose more, and a storm's end take longer.",
         "export OWRAY_HOME=FOLDER on a local disk" if slow else "",
         {"fsync_ms": round(sync_ms, 3)},

@@ -101,12 +101,18 @@ def bound_text(kind: Kind, bound: float) -> str:
     return f"{number}/s" if kind is Kind.RATE else number
 
 
-def _time_text(time_us: float) -> str:
-    """In the largest unit of which it is one at least; minutes only where they come out even."""
+def time_unit(time_us: float) -> tuple[str, int]:
+    """The unit in which a time is written, and its microseconds: the largest of which the time is one at least; minutes only where they
+    come out even."""
     exact = Decimal(repr(time_us))
     even = exact and not exact % _US["m"]
     unit = "m" if even else next((unit for unit in ("s", "ms") if exact >= _US[unit]), "us")
-    return f"{decimal_text(exact / _US[unit])}{unit}"
+    return unit, _US[unit]
+
+
+def _time_text(time_us: float) -> str:
+    unit, unit_us = time_unit(time_us)
+    return f"{decimal_text(Decimal(repr(time_us)) / unit_us)}{unit}"
 
 
 class _Reader:

@@ -12,12 +12,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from owray.judge.objectives import Objective
+from owray.judge.objectives import Objective, time_unit
 from owray.judge.statistics import LEAST_BEYOND
-from owray.record.metrics import COLD, GREATEST, Kind, Measurement, without_zeros
+from owray.record.metrics import COLD, GREATEST, Kind, Measurement
+from owray.texts import on_its_side, places
 
-_MOST_PLACES = 15
-_WHOLE_PLACES = {Kind.TIME: 2, Kind.SHARE: 2, Kind.RATE: 1, Kind.COUNT: 0}
+_PLACES = {Kind.SHARE: 2, Kind.RATE: 1, Kind.COUNT: 0}
+_TIME_PLACES = {"us": 0, "ms": 2, "s": 5, "m": 5}
 _UNIT_NAMES = {Kind.TIME: "us", Kind.SHARE: "share", Kind.RATE: "calls/s", Kind.COUNT: "calls"}
 
 
@@ -30,7 +31,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ObjectiveResult:
     """An objective and what was found."""
 
     objective: Objective
@@ -44,7 +45,7 @@ class Result:
 
     @property
     def found(self) -> str:
-        """The value for people: rounded so far only that it stays on its side of the bound; or why there is none."""
+        """The value for people, in the unit of the bound: rounded so far only that it stays on its side of it; or why there is none."""
         value = self.measured.value
         if value is None:
             return self._too_few()
@@ -80,32 +81,24 @@ class Result:
 
     def _value_text(self, value: float) -> str:
         kind = self.objective.metric.kind
-        scale = {Kind.TIME: Decimal("0.001"), Kind.SHARE: Decimal(100)}.get(kind, Decimal(1))
-        exact, bound = Decimal(repr(value)) * scale, Decimal(repr(self.objective.bound)) * scale
-        shown = _rounded(exact, bound, _WHOLE_PLACES[kind])
+        exact, bound = Decimal(repr(value)), Decimal(repr(self.objective.bound))
         if kind is Kind.TIME:
-            return f"{shown} ms"
+            unit, unit_us = time_unit(self.objective.bound)
+            exact, bound = exact / unit_us, bound / unit_us
+            return f"{on_its_side(exact, bound, places(exact, _TIME_PLACES[unit]))} {unit}"
+        scale = 100 if kind is Kind.SHARE else 1
+        shown = on_its_side(exact * scale, bound * scale, _PLACES[kind])
         if kind is Kind.SHARE:
             of = "starts" if self.objective.metric.name == COLD else "calls"
             return f"{shown} % ({self.measured.part or 0:,} of {self.measured.calls:,} {of})"
         return f"{shown} a second" if kind is Kind.RATE else f"{shown} calls"
 
 
-def judge_objectives(objectives: Iterable[Objective], measured: Iterable[Measurement]) -> tuple[Result, ...]:
+def judge_objectives(objectives: Iterable[Objective], measured: Iterable[Measurement]) -> tuple[ObjectiveResult, ...]:
     """Hold each objective against its measurement; both come in the same order."""
-    return tuple(Result(objective, measurement) for objective, measurement in zip(objectives, measured, strict=True))
+    return tuple(ObjectiveResult(objective, measurement) for objective, measurement in zip(objectives, measured, strict=True))
 
 
-def all_met(results: Iterable[Result]) -> bool:
+def all_met(results: Iterable[ObjectiveResult]) -> bool:
     """Whether nothing was missed or left undecided; true where nothing was asked for."""
     return all(result.state is State.MET for result in results)
-
-
-def _rounded(value: Decimal, bound: Decimal, places: int) -> str:
-    """With so many places, or with more where it would else seem to lie on another side of the bound."""
-    while places < _MOST_PLACES:
-        shown = round(value, places)
-        if shown.compare(bound) == value.compare(bound):
-            break
-        places += 1
-    return without_zeros(f"{round(value, places):,f}")

@@ -24,6 +24,7 @@ from typing import Any
 
 from owray.judge.statistics import CHANCE_SIGMAS, chance_of_count, little_error, send_ratio
 from owray.record.facts import Facts
+from owray.texts import milliseconds
 
 LEAST_SEND_RATIO = 0.99
 MOST_LITTLE_ERROR = 0.02
@@ -39,7 +40,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MissedBound:
     """A missed bound, in a sentence that names figure, bound and meaning."""
 
     level: Level
@@ -84,18 +85,18 @@ def judge(facts: Facts) -> Verdict:
     return Verdict(level, tuple(finding.reason for finding in worst_first))
 
 
-def _invokers(facts: Facts) -> Iterator[Finding]:
+def _invokers(facts: Facts) -> Iterator[MissedBound]:
     if facts.lost_invokers:
         who = _numbers(facts.lost_invokers)
-        yield Finding(
+        yield MissedBound(
             Level.INVALID, f"Invoker {who} was lost: part of the load was missing from then on, and what it had under way is not known."
         )
     if facts.late_invokers:
         who = _numbers(facts.late_invokers)
-        yield Finding(Level.INVALID, f"Invoker {who} started after t0: the storm began without its share of the load.")
+        yield MissedBound(Level.INVALID, f"Invoker {who} started after t0: the storm began without its share of the load.")
 
 
-def _rows(facts: Facts) -> Iterator[Finding]:
+def _rows(facts: Facts) -> Iterator[MissedBound]:
     wrong = {
         "planned calls without a row": facts.missing,
         "rows too many for their call": facts.duplicate,
@@ -103,29 +104,29 @@ def _rows(facts: Facts) -> Iterator[Finding]:
     }
     for what, count in wrong.items():
         if count:
-            yield Finding(Level.INVALID, f"The rows do not match the plan: {count:,} {what}, where none may be.")
+            yield MissedBound(Level.INVALID, f"The rows do not match the plan: {count:,} {what}, where none may be.")
 
 
-def _outcomes(facts: Facts) -> Iterator[Finding]:
+def _outcomes(facts: Facts) -> Iterator[MissedBound]:
     if not facts.due:
-        yield Finding(
+        yield MissedBound(
             Level.INVALID, "No call was due after the warm-up: nothing was measured. Make the storm longer or the warm-up shorter."
         )
     elif not facts.ok:
-        yield Finding(Level.INVALID, f"Not one of {facts.due:,} calls was ok: there is no service whose speed could be told.")
+        yield MissedBound(Level.INVALID, f"Not one of {facts.due:,} calls was ok: there is no service whose speed could be told.")
 
 
-def _send_ratio(facts: Facts) -> Iterator[Finding]:
+def _send_ratio(facts: Facts) -> Iterator[MissedBound]:
     ratio = send_ratio(facts.attempted, facts.due)
     if ratio < LEAST_SEND_RATIO:
-        yield Finding(
+        yield MissedBound(
             Level.INVALID,
             f"Only {_percent(ratio)} of the calls due were attempted ({facts.attempted:,} of {facts.due:,}; at least "
             f"{_percent(LEAST_SEND_RATIO)} is needed): the load was not the one that was asked for.",
         )
 
 
-def _lag(facts: Facts) -> Iterator[Finding]:
+def _lag(facts: Facts) -> Iterator[MissedBound]:
     lag = facts.lag_p99_us
     if lag is None:
         return
@@ -133,27 +134,28 @@ def _lag(facts: Facts) -> Iterator[Finding]:
         most = bound.of(facts.service_p50_us)
         if lag > most:
             meaning = "it measured itself" if level is Level.INVALID else "short times are blurred by it"
-            yield Finding(
+            yield MissedBound(
                 level,
-                f"The generator was late: lag p99 {_ms(lag)}, at most {_ms(most)} allowed (the greater of {_ms(bound.least_us)} and "
-                f"{bound.share:.0%} of service p50); {meaning}. Use more invokers or cores, or a lower rate.",
+                f"The generator was late: lag p99 {milliseconds(lag, most)}, at most {milliseconds(most)} allowed (the greater of "
+                f"{milliseconds(bound.least_us)} and {bound.share:.0%} of service p50); {meaning}. Use more invokers or cores, or a lower "
+                "rate.",
             )
             return
 
 
-def _little(facts: Facts) -> Iterator[Finding]:
+def _little(facts: Facts) -> Iterator[MissedBound]:
     if facts.in_flight_us is None:
         return
     error = little_error(facts.in_flight_us, facts.in_system_us)
     if error > MOST_LITTLE_ERROR:
-        yield Finding(
+        yield MissedBound(
             Level.DEGRADED,
             f"Little's law is missed by {_error_percent(error)} (at most {_percent(MOST_LITTLE_ERROR)}): the invokers had "
             f"{facts.in_flight_us / 1e6:,.1f} call-seconds in flight, the rows tell of {facts.in_system_us / 1e6:,.1f}.",
         )
 
 
-def _spacing(facts: Facts) -> Iterator[Finding]:
+def _spacing(facts: Facts) -> Iterator[MissedBound]:
     """A lag within its bound b moves each end of a gap by up to b, which adds up to 2 (b / gap)^2: at high rates that is all there is."""
     if facts.dispatch_cv2 is None or facts.plan_cv2 is None or not facts.mean_gap_us:
         return
@@ -161,24 +163,24 @@ def _spacing(facts: Facts) -> Iterator[Finding]:
     most = MOST_CV2_DIFFERENCE + explained
     difference = abs(facts.dispatch_cv2 - facts.plan_cv2)
     if difference > most:
-        yield Finding(
+        yield MissedBound(
             Level.DEGRADED,
             f"Calls were not spaced as planned: the gaps between them have a squared variation of {facts.dispatch_cv2:.2f} instead of "
             f"{facts.plan_cv2:.2f} (at most {most:.2f} apart), so they came in other bursts than were asked for.",
         )
 
 
-def _poisson_count(facts: Facts) -> Iterator[Finding]:
+def _poisson_count(facts: Facts) -> Iterator[MissedBound]:
     allowed = chance_of_count(facts.expected)
     if facts.poisson and abs(facts.planned - facts.expected) > allowed:
-        yield Finding(
+        yield MissedBound(
             Level.DEGRADED,
             f"The plan has {facts.planned:,} calls where its rate means {facts.expected:,.0f}, more than {allowed:,.0f} apart "
             f"({CHANCE_SIGMAS:.0f} sigma): an unlucky seed, so the load was not quite the rate. Choose another --seed.",
         )
 
 
-_CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Facts], Iterator[MissedBound]], ...] = (
     _invokers,
     _rows,
     _outcomes,
@@ -201,7 +203,3 @@ def _percent(share: float, rounded: Callable[[float], int] = math.floor) -> str:
 
 def _error_percent(error: float) -> str:
     return _percent(error, math.ceil) if math.isfinite(error) else "everything"
-
-
-def _ms(microseconds: float) -> str:
-    return f"{microseconds / 1000:,.4g} ms"

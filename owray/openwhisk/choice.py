@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from owray.openwhisk.target import Target, TargetError, properties_of, read_key, read_wskprops
+from owray.openwhisk.target import NoFileError, Target, TargetError, read_key, read_properties, read_wskprops
 
 FILE_VARIABLE = "WSK_CONFIG_FILE"
 HOST_VARIABLE = "WHISK_APIHOST"
@@ -133,7 +133,7 @@ def _options(asked: Asked) -> _Place:
 
 
 def _variables(environment: Mapping[str, str]) -> _Place:
-    host, key, namespace = (environment.get(name, "") for name in (HOST_VARIABLE, KEY_VARIABLE, NAMESPACE_VARIABLE))
+    host, key, namespace = (environment.get(name, "").strip() for name in (HOST_VARIABLE, KEY_VARIABLE, NAMESPACE_VARIABLE))
     return _Place(host, key, namespace, HOST_VARIABLE, KEY_VARIABLE)
 
 
@@ -141,12 +141,9 @@ def _properties(file: Path | None, environment: Mapping[str, str]) -> _Place:
     """Of a file that is not there nothing is known; who needs it will say so."""
     shown = f"{file} ({FILE_VARIABLE})" if environment.get(FILE_VARIABLE) else _USUAL_FILE
     try:
-        found = {} if file is None else properties_of(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found: Mapping[str, str] = {} if file is None else read_properties(file, shown)
+    except NoFileError:
         found = {}
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "it is no text"
-        raise TargetError(f"{shown} cannot be read: {reason}.  (--api-host and --auth-file name another target)") from None
     return _Place(found.get("APIHOST", ""), found.get("AUTH", ""), found.get("NAMESPACE", ""), shown, shown)
 
 

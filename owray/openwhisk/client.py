@@ -1,22 +1,26 @@
 """OpenWhisk's REST API, for everything but the storm itself.
 
 The control plane: few calls, each of which may matter, so every one has a time-out and every failure becomes an `OpenWhiskError` whose
-text names cause and fix in one line. Nothing is tried again and no redirect is followed: a key goes to the host it was given for.
+text names cause and fix in one line. Nothing is tried again and no redirect is followed: a key goes to the host it was given for. Should
+that send it back, it is taken out of the answer before anybody reads it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 import aiohttp
 
+from owray.http1.basic_auth import hiding
+from owray.http1.tls import client_context
+from owray.openwhisk.names import path_of
 from owray.openwhisk.records import Activation
 from owray.openwhisk.target import Target
 
@@ -33,25 +37,34 @@ _FIXES = {
     403: "the key is good, but not for this namespace",
     404: "it does not exist there",
     429: "the namespace's limit is used up; wait for the next minute, or have the limit raised",
+    500: "OpenWhisk's own logs tell why",
     503: "no OpenWhisk invoker is healthy yet; wait a minute, then look at {host}/invokers",
 }
+_FRONT_FIXES = {
+    403: "that is no answer of OpenWhisk's: what stands before it forbids this; ask whoever runs {host}",
+    **dict.fromkeys((502, 503, 504), "what stands before OpenWhisk gets no answer from it; is it running?"),
+}
+"""For answers that are not JSON, as all of OpenWhisk's are."""
+
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(?P<text>[^<]+)<", re.IGNORECASE)
 
 
 class OpenWhiskError(Exception):
     """The platform refused a request, or did not answer it.
 
-    `status` is the HTTP status, None when there was no answer; `text` is what the platform said, or what went wrong on the way.
+    `status` is the HTTP status, None when there was no answer; `text` is what the platform said, or what went wrong on the way. What in it
+    would move a terminal's cursor or change its colours is written out.
     """
 
     def __init__(self, status: int | None, text: str, *, request: str = "", fix: str = "") -> None:
         self.status = status
-        self.text = text
+        self.text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
         self.request = request
         self.fix = fix
-        super().__init__(status, text)
+        super().__init__(status, self.text)
 
     def __str__(self) -> str:
-        answer = self.text if self.status is None else f"answered {self.status}: {self.text}"
+        answer = self.text if self.status is None else f"answered {self.status}: {self.text or 'nothing more'}"
         what = " ".join(filter(None, [self.request, answer]))
         return f"{what.removesuffix('.')}.  ({self.fix})" if self.fix else what
 
@@ -79,12 +92,13 @@ class OpenWhisk:
     def __init__(self, target: Target, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self.target = target
         self._timeout_s = timeout_s
+        self._without_key = hiding(target.auth)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             # No limit of its own: calls that are to meet many containers have to be under way together.
-            connector=aiohttp.TCPConnector(ssl=not self.target.insecure, limit=0),
+            connector=aiohttp.TCPConnector(ssl=_tls(self.target), limit=0),
             headers={"Authorization": self.target.authorization, "Accept": "application/json, text/plain"},
         )
         return self
@@ -219,8 +233,10 @@ class OpenWhisk:
     # --- one request ---
 
     def _path(self, collection: str, entity: str = "", namespace: str = "") -> str:
-        path = f"/api/v1/namespaces/{quote(namespace or self.target.namespace, safe='')}/{collection}"
-        return f"{path}/{quote(entity)}" if entity else path
+        try:
+            return path_of(namespace or self.target.namespace, collection, entity)
+        except ValueError as problem:
+            raise OpenWhiskError(None, str(problem)) from None
 
     async def _request(
         self,
@@ -236,7 +252,7 @@ class OpenWhisk:
         if self._session is None:
             raise RuntimeError("an OpenWhisk client is to be entered first: async with OpenWhisk(target) as platform")
         total_s = timeout_s or self._timeout_s
-        request = f"{method} {self.target.api_host}{path}"
+        request, source = f"{method} {self.target.api_host}{path}", self.target.host_source
         try:
             async with self._session.request(
                 method,
@@ -246,10 +262,12 @@ class OpenWhisk:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=total_s),
             ) as response:
-                location = response.headers.get("Location", "")
-                answer = _Answer(response.status, await response.text(errors="replace"), request, location)
+                location = self._without_key(response.headers.get("Location", ""))
+                answer = _Answer(response.status, self._without_key(await response.text(errors="replace")), request, location)
         except TimeoutError:
-            raise OpenWhiskError(None, f"was not answered within {total_s:g} s", request=request, fix="is the host reachable?") from None
+            raise OpenWhiskError(
+                None, f"was not answered within {total_s:g} s", request=request, fix=f"is the address right? It is from {source}"
+            ) from None
         except aiohttp.ClientError as error:
             raise self._no_answer(error, request) from None
         if not 200 <= answer.status < 300 and answer.status not in allow:
@@ -260,7 +278,8 @@ class OpenWhisk:
         body = _decoded(answer.text)
         said = body.get("error") if isinstance(body, dict) else None
         text = said if isinstance(said, str) else _first_line(answer.text)
-        fix = _FIXES.get(answer.status, "").format(source=self.target.source, host=self.target.api_host)
+        fixes = _FIXES if said is not None else {**_FIXES, **_FRONT_FIXES}
+        fix = fixes.get(answer.status, "").format(source=self.target.source, host=self.target.api_host)
         if 300 <= answer.status < 400 and answer.location:
             text = f"it sends elsewhere: {_first_line(answer.location)}"
             fix = f"if that is your OpenWhisk, name it as the API host in {self.target.host_source}; a key goes nowhere by itself"
@@ -291,6 +310,11 @@ class OpenWhisk:
         return OpenWhiskError(None, text, fix=fix)
 
 
+def _tls(target: Target) -> ssl.SSLContext | bool:
+    """Reading certificates takes a while, so it is done only where there are some to check."""
+    return client_context(insecure=target.insecure) if target.api_host.startswith("https:") else True
+
+
 def _object(answer: _Answer) -> dict[str, Any]:
     body = answer.json()
     if not isinstance(body, dict):
@@ -306,7 +330,11 @@ def _decoded(text: str) -> Any:
 
 
 def _first_line(text: str) -> str:
+    """What a person reads first; of a page, its title."""
     line = text.strip().partition("\n")[0]
+    if line.startswith("<"):
+        title = _TITLE.search(text)
+        line = "a web page" if title is None else f"a web page, {' '.join(title['text'].split())}"
     return line if len(line) <= 200 else f"{line[:200]}..."
 
 

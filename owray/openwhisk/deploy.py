@@ -22,7 +22,7 @@ from typing import Any
 
 from owray.openwhisk.catalogue import Manifest
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
-from owray.openwhisk.records import annotations_of
+from owray.openwhisk.records import annotations_of, runtimes_of
 
 DIGEST_ANNOTATION = "owray-digest"
 
@@ -76,12 +76,11 @@ async def deploy_all(client: OpenWhisk, manifests: Iterable[Manifest], *, overwr
 
 def is_supported(manifest: Manifest, platform_info: Mapping[str, Any]) -> bool:
     """Whether a platform has a runtime for the action, by its own answer to `GET /`; one that names no runtimes is believed to."""
-    runtimes: Mapping[str, list[Mapping[str, Any]]] | None = platform_info.get("runtimes")
+    runtimes = runtimes_of(platform_info)
     if runtimes is None:
         return True
     family, _, version = manifest.kind.partition(":")
-    usable = [runtime for runtime in runtimes.get(family, ()) if not runtime.get("deprecated")]
-    return any(version == "default" or runtime.get("kind") == manifest.kind for runtime in usable)
+    return any(version == "default" or runtime["kind"] == manifest.kind for runtime in runtimes.get(family, ()))
 
 
 def digest(manifest: Manifest) -> str:

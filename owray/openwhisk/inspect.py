@@ -28,6 +28,7 @@ from typing import Any, Literal, TypeVar
 
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
 from owray.openwhisk.reach import Clock, Reach, RoundTrip, reach, round_trips
+from owray.openwhisk.records import runtimes_of
 from owray.openwhisk.target import Target
 
 Found = TypeVar("Found")
@@ -223,10 +224,10 @@ async def _shown(ask: Callable[[], Awaitable[Found]]) -> Found | None:
 
 def _kinds(info: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """Kinds that an action may be created with, and those of them that FAMILY:default stands for."""
-    runtimes = info.get("runtimes")
-    if not isinstance(runtimes, dict):
+    runtimes = runtimes_of(info)
+    if runtimes is None:
         return None, None
-    usable = [each for family in runtimes.values() for each in family if not each.get("deprecated")]
+    usable = [each for family in runtimes.values() for each in family]
     return tuple(str(each["kind"]) for each in usable), tuple(str(each["kind"]) for each in usable if each.get("default"))
 
 

@@ -48,7 +48,9 @@ async def _names(client: OpenWhisk, collection: Collection) -> list[str]:
     names: list[str] = []
     for page in range(_MOST_PAGES):
         listed = await client.get(collection, query={"limit": str(_PAGE), "skip": str(page * _PAGE)})
-        names += [_path(entity) for entity in listed]
+        if not isinstance(listed, list):
+            break
+        names += [_path(entity) for entity in listed if isinstance(entity, dict)]
         if len(listed) < _PAGE:
             break
     return names

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from owray.http1.tls import client_context
 from owray.openwhisk.target import Target
 
 Clock = Callable[[], int]
@@ -69,7 +70,7 @@ async def reach(target: Target, clock: Clock) -> Reach:
             name_ms, connect_ms = _ms(began_ns, named_ns), _ms(named_ns, connected_ns)
             if not tls:
                 return Reach(address, name_ms, connect_ms)
-            await writer.start_tls(_context(target), server_hostname=host)
+            await writer.start_tls(client_context(insecure=target.insecure), server_hostname=host)
             tls_ms = _ms(connected_ns, clock())
             return Reach(address, name_ms, connect_ms, tls_ms, _tls(writer.get_extra_info("ssl_object"), checked=not target.insecure))
         finally:
@@ -97,14 +98,6 @@ async def _connect(addresses: list[tuple[str, int]]) -> tuple[str, asyncio.Strea
         else:
             return address, writer
     raise problem
-
-
-def _context(target: Target) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if target.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _tls(connection: ssl.SSLObject, *, checked: bool) -> Tls:

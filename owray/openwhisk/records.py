@@ -63,6 +63,18 @@ class Activation:
         return self.annotations.get("kind")
 
 
+def runtimes_of(info: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]] | None:
+    """The runtimes in a platform's own answer to `GET /` that are not deprecated, by family; None where it names none."""
+    runtimes = info.get("runtimes")
+    if not isinstance(runtimes, dict):
+        return None
+    families = {name: family if isinstance(family, list) else [] for name, family in runtimes.items()}
+    return {
+        name: [each for each in family if isinstance(each, dict) and "kind" in each and not each.get("deprecated")]
+        for name, family in families.items()
+    }
+
+
 def annotations_of(entity: Mapping[str, Any]) -> dict[str, Any]:
     """Annotations of a record or an action as a mapping; the platform sends a list of keys and values."""
     return {annotation["key"]: annotation["value"] for annotation in entity.get("annotations", ())}

@@ -1,21 +1,33 @@
 """Where an OpenWhisk is, and the key to it.
 
 The key is in a file that wsk, OpenWhisk's own command, can read too: lines of NAME=VALUE, of which APIHOST and AUTH matter. It is never
-shown: not by `repr`, not in a log, not in the text of an error.
+shown: not by `repr`, not in a log, not in the text of an error. So what was given is quoted only where it can hold no key.
 """
 
 from __future__ import annotations
 
-import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from owray.http1.basic_auth import authorization
+from owray.openwhisk.names import NAME
+from owray.openwhisk.properties import PropertyError, properties_of, read_text
+
+_EXAMPLE = "one looks like https://openwhisk.example:443"
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?")
+"""A name or an address; that it exists is for others to find out."""
+
 
 class TargetError(ValueError):
     """No target can be made of what was given; the text names cause and fix."""
+
+
+class NoFileError(TargetError):
+    """The file that is to say it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +50,59 @@ class Target:
         if not self.host_source:
             object.__setattr__(self, "host_source", self.source)
         uuid, _, key = self.auth.partition(":")
-        if not uuid or not key or not self.auth.isascii():
+        if not uuid or not key or not (self.auth.isascii() and self.auth.isprintable()):
             raise TargetError(f"{self.source}: AUTH is to be uuid:key, as `wsk property get --auth` shows it")
+        if not NAME.fullmatch(self.namespace):
+            raise TargetError(
+                f"{self.source}: the namespace is no name.  (NAMESPACE, or WHISK_NAMESPACE, is to be one, or _ for the key's own)"
+            )
         object.__setattr__(self, "api_host", _normal_host(self.api_host, self.host_source))
 
     @property
     def authorization(self) -> str:
         """The value of the Authorization header. It is the key: not for logs."""
-        return "Basic " + base64.b64encode(self.auth.encode()).decode()
+        return authorization(self.auth)
 
 
 def _normal_host(written: str, source: str) -> str:
-    no_host = TargetError(f"{source}: {written!r} is no API host; one looks like https://openwhisk.example:443")
+    """Scheme, host and port. Raises TargetError."""
+    if "@" in written:
+        raise TargetError(f"{source}: the API host holds credentials; they belong into AUTH")
+    no_host = TargetError(f"{source}: {written!r} is no API host; {_EXAMPLE}")
     if not written.isprintable():  # urlsplit leaves out what it takes for typing errors
         raise no_host
     try:
         parts = urlsplit(written if "://" in written else f"https://{written}")
-        (parts.hostname or "").encode("idna")
+        name = parts.hostname or ""
+        name.encode("idna")
     except ValueError:
         raise no_host from None
-    if "@" in parts.netloc:
-        raise TargetError(f"{source}: the API host holds credentials; they belong into AUTH")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or not _has_usable_port(parts):
+    if parts.netloc.count(":") > 1 and not parts.netloc.startswith("["):
+        raise TargetError(f"{source}: an IPv6 address as API host stands in brackets, as in https://[::1]:443")
+    port = _port(parts, source)
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(name) or parts.query or parts.fragment:
         raise no_host
-    return f"{parts.scheme}://{parts.netloc}"
+    host = f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{port}"
+    if parts.path.strip("/"):
+        cure = f"{host} alone, if OpenWhisk answers there too; else give it a name or a port of its own"
+        raise TargetError(f"{source}: {written!r} is no API host: it has a path, and owray calls /api/v1 of a host.  ({cure})")
+    return host
 
 
-def _has_usable_port(parts: SplitResult) -> bool:
+def _port(parts: SplitResult, source: str) -> str:
+    """ ":443", or nothing where none is given. What stands in its place may be a key, so it is not quoted."""
     try:
-        return parts.port != 0
+        port = parts.port
     except ValueError:
-        return False
+        port = 0
+    if port == 0:
+        raise TargetError(f"{source}: the port of the API host is no number from 1 to 65535; {_EXAMPLE}")
+    return "" if port is None else f":{port}"
 
 
 def read_wskprops(path: Path) -> Target:
     """The target of a file in wsk's format. Raises TargetError when there is none, or when it lacks the host or the key."""
-    properties = properties_of(_text(path))
+    properties = read_properties(path)
     for name in ("APIHOST", "AUTH"):
         if not properties.get(name):
             raise TargetError(f"{path} has no {name}.  (wsk property set --{name.lower()} VALUE adds it)")
@@ -87,36 +116,36 @@ def read_wskprops(path: Path) -> Target:
 
 def read_key(path: Path) -> Mapping[str, str]:
     """The properties of a file that holds a key: in wsk's format, or nothing but uuid:key. Raises TargetError when it has no key."""
-    text = _text(path)
-    properties = properties_of(text)
-    if not properties.get("AUTH"):
-        properties = {"AUTH": text.strip()}
-        if ":" not in text or len(text.split()) != 1:
-            raise TargetError(
-                f"{path} has no key.  (it is to hold uuid:key and nothing else, or a line AUTH=uuid:key as ~/.wskprops has it)"
-            )
-    return properties
+    text = _text(path, str(path))
+    properties = _properties(text, str(path))
+    if properties.get("AUTH"):
+        return properties
+    if ":" not in text or len(text.split()) != 1:
+        raise TargetError(f"{path} has no key.  (it is to hold uuid:key and nothing else, or a line AUTH=uuid:key as ~/.wskprops has it)")
+    return {"AUTH": text.strip().strip("\"'")}
 
 
-def properties_of(text: str) -> dict[str, str]:
-    """The lines NAME=VALUE of a file in wsk's format, by name in capitals."""
-    return dict(_property(line) for line in text.splitlines() if "=" in line and not line.lstrip().startswith("#"))
+def read_properties(path: Path, shown: str = "") -> Mapping[str, str]:
+    """What a file in wsk's format says, by name in capitals; `shown` is what to call it. Raises TargetError, NoFileError among them."""
+    return _properties(_text(path, shown or str(path)), shown or str(path))
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, shown: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
-        raise TargetError(f"no credentials: {path} does not exist.  (wsk property set --apihost HOST --auth UUID:KEY makes it)") from None
+        raise NoFileError(f"no credentials: {shown} does not exist.  (wsk property set --apihost HOST --auth UUID:KEY makes it)") from None
     except OSError as problem:
-        raise TargetError(f"{path} cannot be read: {problem.strerror}.  (it is to be a file that this user may read)") from None
+        raise TargetError(f"{shown} cannot be read: {problem.strerror}.  (it is to be a file that this user may read)") from None
     except UnicodeDecodeError:
-        raise TargetError(f"{path} is no text.  (it is to have lines APIHOST=... and AUTH=uuid:key)") from None
+        raise TargetError(f"{shown} is no text in UTF-8.  (it is to have lines APIHOST=... and AUTH=uuid:key)") from None
 
 
-def _property(line: str) -> tuple[str, str]:
-    name, _, value = line.partition("=")
-    return name.strip().upper(), value.strip()
+def _properties(text: str, shown: str) -> Mapping[str, str]:
+    try:
+        return properties_of(text)
+    except PropertyError as problem:
+        raise TargetError(f"{shown}, {problem}.  (lines are NAME=VALUE, a value may stand between quotation marks)") from None
 
 
 def write_wskprops(path: Path, target: Target) -> None:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from owray.record.layout import Outcome
+from owray.texts import without_zeros
 
 GREATEST = 1.0
 """The share of the percentile that is the greatest value."""
@@ -87,8 +88,3 @@ def percent_text(share: float) -> str:
 def decimal_text(value: Decimal) -> str:
     """Without an exponent and without zeros that say nothing."""
     return without_zeros(f"{value:f}")
-
-
-def without_zeros(text: str) -> str:
-    """A number without the zeros at its end that say nothing."""
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -11,24 +11,24 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Plan, Window
-from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, JournalError, OtherVersion, mark_is_held, read_mark
+from owray.record.early_end import BROKE_OFF
+from owray.record.journal import NOTHING_ATTEMPTED, JournalError, OtherVersion, read_mark
 from owray.record.layout import Outcome
 from owray.record.parts import ROW_GROUP_ROWS, BeingConverted, Naming, Part, convert, part_writer
+from owray.record.players import invoker_of, player_of, way_out
 from owray.record.run import Manifest, RunFolder
 
 MISSING_PART = "part-missing.parquet"
@@ -38,7 +38,6 @@ UNKNOWN_NODE = "unknown"
 """Where calls go whose invoker never came so far as to leave a mark."""
 
 _OUTCOMES = pa.array([Outcome.LOST.label, Outcome.UNSENT.label])
-_SAME_PROCESS_S = 2.0
 
 Flags = NDArray[np.bool_]
 
@@ -49,6 +48,10 @@ class StillPlaying(RuntimeError):
 
 class NothingToRecover(RuntimeError):
     """The run has ended, or was recovered before."""
+
+
+class BrokenPart(ValueError):
+    """A part that cannot be read: which calls have their row is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,6 @@ class Recovery:
     set_aside: tuple[str, ...] = ()
 
 
-def this_process() -> dict[str, Any]:
-    """The `owner` of a manifest: who plays the run."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "created": psutil.Process().create_time()}
-
-
 @contextmanager
 def recovering(folder: RunFolder, *, force: bool = False) -> Iterator[Manifest]:
     """Hold a run for recovery: one that broke off, or one that ended with nobody there to judge it. Gives its manifest.
@@ -82,9 +80,9 @@ def recovering(folder: RunFolder, *, force: bool = False) -> Iterator[Manifest]:
         manifest = folder.load()
         if manifest.status != "running" and manifest.verdict is not None:
             raise NothingToRecover(f"run {folder.run} is {manifest.status}: there is nothing to recover")
-        player = None if force else _player(folder, manifest)
+        player = None if force else player_of(folder, manifest)
         if player:
-            raise StillPlaying(f"run {folder.run} is still being played by {player}. Stop it first; --force recovers it anyway")
+            raise StillPlaying(f"run {folder.run} is still being played by {player}.  ({way_out(manifest)}; --force recovers it anyway)")
         yield manifest
 
 
@@ -93,9 +91,9 @@ def at_rest(folder: RunFolder) -> Iterator[Manifest]:
     """Hold a run that nobody plays or recovers, to change what is beside its rows. Gives its manifest. Raises StillPlaying."""
     with _sole(folder):
         manifest = folder.load()
-        player = _player(folder, manifest) if manifest.status == "running" or manifest.verdict is None else None
+        player = player_of(folder, manifest) if manifest.status == "running" or manifest.verdict is None else None
         if player:
-            raise StillPlaying(f"run {folder.run} is still being played by {player}.  (wait for its end, or stop it)")
+            raise StillPlaying(f"run {folder.run} is still being played by {player}.  ({way_out(manifest)})")
         yield manifest
 
 
@@ -103,7 +101,7 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
 
     Nobody may write to the run meanwhile. A journal that cannot be read is set aside. Raises StillPlaying (a scribe outlives its storm for
-    a moment), OtherVersion and OSError; then it can be called again.
+    a moment), OtherVersion, BrokenPart and OSError; then it can be called again.
     """
     converted = _convert_all(folder, manifest)
     plan = Plan(manifest.recipe)
@@ -144,7 +142,8 @@ def _convert_all(folder: RunFolder, manifest: Manifest) -> list[Part]:
 
 def seal(folder: RunFolder, recovery: Recovery, verdict: Mapping[str, Any], now: datetime) -> None:
     """Write the outcome into the manifest, and take away what only a recovery needs."""
-    folder.update(status="recovered", ended_at=now.isoformat(), verdict=verdict, recovery=asdict(recovery))
+    early_end = folder.load().early_end or BROKE_OFF
+    folder.update(status="recovered", ended_at=now.isoformat(), early_end=early_end, verdict=verdict, recovery=asdict(recovery))
     folder.remove_journals()
 
 
@@ -161,28 +160,22 @@ def _sole(folder: RunFolder) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _player(folder: RunFolder, manifest: Manifest) -> str | None:
-    """Who still plays the run, as far as can be seen from this machine."""
-    owner = manifest.owner
-    if owner and owner["host"] == socket.gethostname():
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(owner["pid"])
-            same = abs(process.create_time() - owner["created"]) < _SAME_PROCESS_S
-            if same and process.status() != psutil.STATUS_ZOMBIE:
-                return f"process {owner['pid']}"
-    held = [mark for mark in folder.marks() if mark_is_held(mark)]
-    return f"invoker {_invoker(held[0])}" if held else None
-
-
 def _found(folder: RunFolder, planned: int) -> Flags:
     """For each planned seq, whether it has a row of its own."""
     found = np.zeros(planned, bool)
     for part in folder.parts():
         if part.name != MISSING_PART:
-            for batch in pq.ParquetFile(part).iter_batches(columns=["seq"]):
-                seqs = batch.column(0).to_numpy()
-                found[seqs[(seqs >= 0) & (seqs < planned)]] = True
+            seqs = _seqs(part)
+            found[seqs[(seqs >= 0) & (seqs < planned)]] = True
     return found
+
+
+def _seqs(part: Path) -> NDArray[np.int64]:
+    try:
+        seqs: NDArray[np.int64] = pq.read_table(part, columns=["seq"], partitioning=None).column("seq").to_numpy()
+    except (pa.ArrowException, OSError, KeyError) as problem:
+        raise BrokenPart(f"cannot read {part}: it is no whole Parquet file of rows.  (move it away to recover what is left)") from problem
+    return seqs
 
 
 def _attempted(folder: RunFolder, invokers: int, missing: Flags) -> NDArray[np.int64]:
@@ -193,19 +186,15 @@ def _attempted(folder: RunFolder, invokers: int, missing: Flags) -> NDArray[np.i
         if len(rows):
             attempted[invoker] = rows[-1] * invokers + invoker
     for mark in folder.marks():
-        attempted[_invoker(mark)] = max(attempted[_invoker(mark)], read_mark(mark))
+        attempted[invoker_of(mark)] = max(attempted[invoker_of(mark)], read_mark(mark))
     return attempted
 
 
 def _nodes(folder: RunFolder, manifest: Manifest) -> dict[int, str]:
     """The node of each invoker."""
     told = {each["invoker"]: str(each["node"]) for each in manifest.fleet if "invoker" in each and "node" in each}
-    left = {_invoker(mark): mark.parent.name.removeprefix("node=") for mark in folder.marks()}
+    left = {invoker_of(mark): mark.parent.name.removeprefix("node=") for mark in folder.marks()}
     return {invoker: left.get(invoker) or told.get(invoker) or UNKNOWN_NODE for invoker in range(manifest.invokers)}
-
-
-def _invoker(mark: Path) -> int:
-    return int(mark.name.removesuffix(MARK_SUFFIX).rpartition("-")[2])
 
 
 def _write_missing(path: Path, plan: Plan, missing: Flags, mine: Flags, attempted: NDArray[np.int64]) -> tuple[int, int]:

@@ -16,8 +16,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ import msgspec
 
 from owray.plan.recipe import Plan, Recipe
 from owray.record.durable import sync_folder, write_atomically
+from owray.record.early_end import EarlyEnd
 from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
 
 MANIFEST_VERSION = 1
@@ -76,8 +78,9 @@ def runs_folder(chosen: Path | None = None) -> Path:
 class Manifest:
     """run.json: everything about a run that is not a row. Times are ISO 8601 in UTC.
 
-    `t0_utc` is when the plan began, None until that is agreed. `options` is what the storm was told, `owner` the process that plays it
-    (see `owray.record.recover.this_process`), `preflight` and `prewarm` what was found and done before the first call of the plan,
+    `t0_utc` is when the plan began, None until that is agreed. `early_end` says why the storm ended before its plan, if it did. `options`
+    is what the storm was told, `owner` the process that plays it, `asked_by` the command that asked for it and can be told to end it (see
+    `owray.record.players.this_process`), `preflight` and `prewarm` what was found and done before the first call of the plan,
     `fleet` what each invoker did, `verdict` what the judge says (`Verdict.to_json`), `objectives` what became of those that the storm was
     given (`Result.to_json`), `tags` the names that people gave the run (see `owray.record.tags`).
     """
@@ -88,10 +91,12 @@ class Manifest:
     status: Status = "running"
     t0_utc: str | None = None
     ended_at: str | None = None
+    early_end: EarlyEnd | None = None
     command: tuple[str, ...] = ()
     invokers: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     owner: Mapping[str, Any] | None = None
+    asked_by: Mapping[str, Any] | None = None
     target: Mapping[str, Any] = field(default_factory=dict)
     platform: Mapping[str, Any] = field(default_factory=dict)
     preflight: Mapping[str, Any] | None = None
@@ -112,9 +117,15 @@ class Manifest:
             return None
         return (datetime.fromisoformat(self.t0_utc) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
+    @property
+    def target_url(self) -> str | None:
+        """What lists and reports call the target of a run; None where the manifest does not tell."""
+        return self.target.get("api_host")
+
     def to_json(self) -> dict[str, Any]:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {"schema": MANIFEST_VERSION, **values, "recipe": self.recipe.to_json()}
+        early_end = None if self.early_end is None else asdict(self.early_end)
+        return {"schema": MANIFEST_VERSION, **values, "recipe": self.recipe.to_json(), "early_end": early_end}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Manifest:
@@ -132,6 +143,13 @@ class Manifest:
         except (TypeError, ValueError) as problem:  # msgspec's are ValueErrors
             raise ManifestError(f"it cannot be understood ({' '.join(str(problem).split())})") from problem
         return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """What of run.json a name is looked for in: all runs are asked for it."""
+
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +228,10 @@ class RunFolder:
             raise ManifestError(f"cannot read {path}: {problem}") from problem
 
     def tags(self) -> tuple[str, ...]:
-        """The names that people gave this run; none where run.json cannot be read."""
+        """The names that people gave this run, whichever version wrote it; none where run.json cannot be read. Nothing else is read."""
         try:
-            return self.load().tags
-        except ManifestError:
+            return msgspec.json.decode((self.path / "run.json").read_bytes(), type=_Tagged).tags
+        except (OSError, ValueError):  # msgspec's are ValueErrors
             return ()
 
     def save(self, manifest: Manifest) -> None:
@@ -268,6 +286,20 @@ def find_run(runs: Path, name: str = LATEST) -> RunFolder:
     if len(found) > 1 and not exact:
         raise RunNotFound(f"{name!r} begins {len(found)} runs: {_some(found)}. Give more of its id  (owray runs lists them)")
     return (exact or found)[0]
+
+
+def runs_played_by(pids: Iterable[int]) -> list[str]:
+    """Ids of the runs that these processes of this machine play, in whatever folder they are: those whose marks they hold open."""
+    held = {path for pid in pids for path in _open_files(pid) if path.suffix == MARK_SUFFIX}
+    return sorted({run.name.removeprefix(_PREFIX) for path in held for run in path.parents if run.name.startswith(_PREFIX)})
+
+
+def _open_files(pid: int) -> Iterator[Path]:
+    """None of a process that has ended, or is another user's."""
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                yield descriptor.readlink()
 
 
 def _some_runs(runs: Path) -> list[RunFolder]:

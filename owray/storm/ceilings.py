@@ -15,17 +15,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
+from owray.health.limits import RESERVED_DESCRIPTORS, TIME_WAIT_S
 from owray.http1.pool import MAX_USES
-from owray.storm.figures import COARSE_MS, Accuracy, Asked, Capacity, Ceiling, Cure, Level, Measured, number, rounded
+from owray.storm.figures import COARSE_MS, Accuracy, Ceiling, Cure, Demand, Fit, Measured, Supply, number, rounded
 
 STALL_S = 1.0
 """A pause of the platform that a storm should live through: what descriptors and ports are looked at for, beside the calls expected."""
-
-RESERVED_DESCRIPTORS = 256
-"""What an invoker has open that is no call: Ray, journals, libraries."""
-
-TIME_WAIT_S = 60.0
-"""How long the kernel keeps a port after its connection was closed."""
 
 PLATFORM_WAITS_MS = 60_000
 """How long OpenWhisk lets a blocking call wait before it answers 202."""
@@ -34,17 +29,12 @@ _CPU_BEYOND_DOUBT = 2.0
 _BACKLOG_BEYOND_DOUBT_S = 10.0
 
 
-def weigh(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> tuple[Ceiling, ...]:
+def weigh(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> tuple[Ceiling, ...]:
     """All ceilings, the lowest first; those without a rate come last."""
-    found = [
-        _calls_a_minute(asked, capacity),
-        *_by_size(asked, capacity, actions),
-        *_by_time_limit(asked, actions),
-        *_samples(asked),
-    ]
+    found = [_calls_a_minute(asked, supply), *_by_size(asked, supply, actions), *_by_time_limit(asked, actions)]
     if any(action.duration_ms for action in actions):
-        found += [_calls_at_once(asked, capacity, actions), _memory(asked, capacity, actions), *_cpu(asked, capacity, actions)]
-        found += [*_descriptors(asked, capacity, actions), *_ports(asked, capacity, actions)]
+        found += [_calls_at_once(asked, supply, actions), _memory(asked, supply, actions), *_cpu(asked, supply, actions)]
+        found += [*_descriptors(asked, supply, actions), *_ports(asked, supply, actions)]
     return tuple(sorted(found, key=lambda each: math.inf if each.rps is None else each.rps))
 
 
@@ -60,12 +50,12 @@ def rate_that_fits(ceilings: Sequence[Ceiling]) -> float | None:
     return rounded(min(each.rps for each in ceilings if each.rps is not None)) or None
 
 
-def cures(ceilings: Sequence[Ceiling], capacity: Capacity) -> list[str]:
+def cures(ceilings: Sequence[Ceiling], supply: Supply) -> list[str]:
     """What lifts these, one line each; knobs of a lab are turned in one go."""
     lines = list(dict.fromkeys(each.cure.text for each in ceilings if each.cure.text))
     knobs = _turned(each.cure.knob for each in ceilings if each.cure.knob)
     if knobs:
-        profile = "" if capacity.profile in (None, "bench") else f" --profile {capacity.profile}"
+        profile = "" if supply.profile in (None, "bench") else f" --profile {supply.profile}"
         lines.insert(0, f"owray down, then owray up local{profile} {knobs}")
     return lines
 
@@ -82,47 +72,50 @@ def _turned(knobs: Iterable[str]) -> str:
 # --- limits of the namespace
 
 
-def _calls_a_minute(asked: Asked, capacity: Capacity) -> Ceiling:
-    what, limit = "calls a minute", capacity.calls_a_minute
+def _calls_a_minute(asked: Demand, supply: Supply) -> Ceiling:
+    what, limit = ("fires a minute", supply.fires_a_minute) if asked.is_fired else ("calls a minute", supply.calls_a_minute)
     demand = min(asked.planned, math.ceil(asked.rps * 60))
     if limit is None:
         return Ceiling(what, number(demand), "not told")
     both = demand + asked.spent_calls
-    level = Level.SPOILS if demand > limit else Level.DOUBTFUL if both > limit else Level.FITS
+    level = Fit.SPOILS if demand > limit else Fit.DOUBTFUL if both > limit else Fit.FITS
     note = ""
-    if level is Level.DOUBTFUL:
+    if level is Fit.DOUBTFUL:
         note = f"{what}: {number(demand)} asked for, {number(asked.spent_calls)} spent beforehand, {number(limit)} there in all"
-    wanted = _rounded_up(both)
-    cure = _cure_of(capacity, "--invocations-per-minute", "LIMITS_ACTIONS_INVOKES_PERMINUTE", "--invocationsPerMinute", wanted)
+    if asked.is_fired:
+        names = ("--fires-per-minute", "LIMITS_TRIGGERS_FIRES_PERMINUTE", "--firesPerMinute")
+    else:
+        names = ("--invocations-per-minute", "LIMITS_ACTIONS_INVOKES_PERMINUTE", "--invocationsPerMinute")
+    cure = _cure_of(supply, *names, _rounded_up(both))
     return Ceiling(what, number(demand), number(limit), level, limit / min(60.0, asked.length_s), cure=cure, note=note)
 
 
-def _calls_at_once(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Ceiling:
-    what, limit = "calls at once", capacity.concurrent_calls
+def _calls_at_once(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Ceiling:
+    what, limit = "calls at once", supply.concurrent_calls
     mean = asked.at_once(_sum(actions, lambda action: action.mean_s))
     most = asked.swell(mean)
     if limit is None:
         return Ceiling(what, _estimate(mean), "not told")
     level = _level(limit, most, asked.at_once(_sum(actions, lambda action: action.least_s)))
     cure = _cure_of(
-        capacity, "--concurrent-invocations", "LIMITS_ACTIONS_INVOKES_CONCURRENT", "--concurrentInvocations", _rounded_up(2 * most)
+        supply, "--concurrent-invocations", "LIMITS_ACTIONS_INVOKES_CONCURRENT", "--concurrentInvocations", _rounded_up(2 * most)
     )
     rps, accuracy = _reached(limit, actions, lambda action: 1.0)
     return Ceiling(what, _estimate(most), number(limit), level, rps, accuracy, cure)
 
 
-def _cure_of(capacity: Capacity, knob: str, variable: str, option: str, wanted: int) -> Cure:
-    if capacity.profile is not None:
+def _cure_of(supply: Supply, knob: str, variable: str, option: str, wanted: int) -> Cure:
+    if supply.profile is not None:
         return Cure(knob=f"{knob} {wanted}")
-    command = f"wskadmin limits set {capacity.namespace} {option} {wanted} (noticed within 5 minutes)"
+    command = f"wskadmin limits set {supply.namespace} {option} {wanted} (noticed within 5 minutes)"
     return Cure(text=f"{command}, or {variable}={wanted} for its controllers")
 
 
 # --- what containers run on
 
 
-def _memory(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Ceiling:
-    what, limit = "container memory", capacity.memory_mb
+def _memory(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Ceiling:
+    what, limit = "container memory", supply.memory_mb
     known = [action for action in actions if action.memory_mb is not None]
 
     def in_use_mb(seconds: Callable[[Measured], float], swollen: Callable[[float], float]) -> float:
@@ -139,7 +132,7 @@ def _memory(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Ce
     return Ceiling(what, f"{_estimate(most_mb)} MB", f"{number(limit)} MB", level, rps, accuracy, cure)
 
 
-def _cpu(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+def _cpu(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Iterator[Ceiling]:
     """Processors, where calls compute for long enough to tell.
 
     A function's own report is believed. Without one, its duration is the most that it can have computed, from which nobody is warned.
@@ -147,19 +140,19 @@ def _cpu(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Itera
     reported_s = _sum(actions, lambda action: fmean(action.cpu_ms or (0.0,)) / 1000)
     silent_s = _sum(actions, lambda action: 0.0 if action.cpu_ms or action.mean_s <= COARSE_MS / 1000 else action.mean_s)
     seconds = reported_s + silent_s
-    if not seconds or capacity.cores is None:
+    if not seconds or supply.cores is None:
         return
-    cores = capacity.cores
+    cores = supply.cores
     least_s = _sum(actions, lambda action: min(action.cpu_ms, default=0.0) / 1000)
     backlog_s = asked.planned * least_s / cores - asked.length_s
-    level = Level.DOUBTFUL if asked.rps * reported_s > cores else Level.FITS
+    level = Fit.DOUBTFUL if asked.rps * reported_s > cores else Fit.FITS
     if asked.rps * least_s > _CPU_BEYOND_DOUBT * cores and backlog_s > _BACKLOG_BEYOND_DOUBT_S:
-        level = Level.SPOILS
+        level = Fit.SPOILS
     rps = cores / seconds
     yield Ceiling(
-        f"CPU of {cores} core{'s' * (cores > 1)}",
+        "CPU",
         f"about {number(max(0.1, round(asked.rps * seconds, 1)))}",
-        f"{cores}",
+        f"{cores} core{'s' * (cores > 1)}",
         level,
         rps,
         Accuracy.AT_LEAST if silent_s else Accuracy.ABOUT,
@@ -170,10 +163,10 @@ def _cpu(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Itera
 # --- what the machine that sends has
 
 
-def _descriptors(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
-    if capacity.descriptors is None:
+def _descriptors(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    if supply.descriptors is None:
         return
-    usable = max(1, capacity.descriptors - RESERVED_DESCRIPTORS)
+    usable = max(1, supply.descriptors - RESERVED_DESCRIPTORS)
     yield _connections(
         "descriptors",
         usable,
@@ -185,14 +178,16 @@ def _descriptors(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) 
     )
 
 
-def _ports(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
-    if capacity.ports is None:
+def _ports(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    if supply.ports is None:
         return
     cure = 'sysctl -w net.ipv4.ip_local_port_range="1024 65535", or a --max-in-flight'
-    yield _connections("local ports", capacity.ports, asked, actions, share=1.0, closing_s=TIME_WAIT_S / MAX_USES, cure=cure)
+    yield _connections("local ports", supply.ports, asked, actions, share=1.0, closing_s=TIME_WAIT_S / MAX_USES, cure=cure)
 
 
-def _connections(what: str, limit: int, asked: Asked, actions: Sequence[Measured], *, share: float, closing_s: float, cure: str) -> Ceiling:
+def _connections(
+    what: str, limit: int, asked: Demand, actions: Sequence[Measured], *, share: float, closing_s: float, cure: str
+) -> Ceiling:
     """Each call under way holds a connection for as long as its answer takes, and each connection is kept for a while when it is closed."""
     service_s = _sum(actions, lambda action: fmean(action.service_ms or (0.0,)) / 1000)
 
@@ -201,7 +196,7 @@ def _connections(what: str, limit: int, asked: Asked, actions: Sequence[Measured
 
     level = _level(limit, in_use(service_s + STALL_S), in_use(_sum(actions, lambda action: action.least_s)))
     note = ""
-    if level is Level.DOUBTFUL:
+    if level is Fit.DOUBTFUL:
         note = f"{what}: a platform that pauses for {STALL_S:g} s takes {_estimate(in_use(service_s + STALL_S))} of {number(limit)}"
     rps = limit / share / max(service_s + closing_s, COARSE_MS / 1000)
     return Ceiling(what, _estimate(in_use(service_s)), number(limit), level, rps, Accuracy.ABOUT, Cure(text=cure), note)
@@ -210,32 +205,23 @@ def _connections(what: str, limit: int, asked: Asked, actions: Sequence[Measured
 # --- what does not depend on the rate
 
 
-def _by_size(asked: Asked, capacity: Capacity, actions: Sequence[Measured]) -> Iterator[Ceiling]:
-    limit = capacity.payload_bytes
+def _by_size(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+    limit = supply.payload_bytes
     for action in actions:
         if limit is not None and action.payload_bytes > limit:
-            cure = Cure(knob=f"--payload {action.payload_bytes}b") if capacity.profile else Cure(text="smaller parameters")
+            cure = Cure(knob=f"--payload {action.payload_bytes}b") if supply.profile else Cure(text="smaller parameters")
             size = f"{number(action.payload_bytes)} bytes"
-            yield Ceiling(f"payload of {action.name}", size, f"{number(limit)} bytes", Level.SPOILS, cure=cure)
+            yield Ceiling(f"payload of {action.name}", size, f"{number(limit)} bytes", Fit.SPOILS, cure=cure)
 
 
-def _by_time_limit(asked: Asked, actions: Sequence[Measured]) -> Iterator[Ceiling]:
+def _by_time_limit(asked: Demand, actions: Sequence[Measured]) -> Iterator[Ceiling]:
     for action in actions:
         answered_ms = min(action.time_limit_ms or 0, PLATFORM_WAITS_MS)
         if asked.timeout_ms < answered_ms:
             note = (
                 f"--timeout {asked.timeout_ms / 1000:g}s gives up on {action.name} before the platform does, after {answered_ms / 1000:g} s"
             )
-            yield Ceiling("time-out", f"{asked.timeout_ms} ms", f"{answered_ms} ms", Level.DOUBTFUL, note=note)
-
-
-def _samples(asked: Asked) -> Iterator[Ceiling]:
-    needed = asked.samples_needed
-    if needed is not None and asked.measured < needed:
-        note = f"too few calls: an objective takes {number(needed)} after the warm-up, and {number(asked.measured)} are planned"
-        calls = needed + asked.planned - asked.measured
-        cure = Cure(text=f"--calls {calls}, or a --duration of {math.ceil(calls / asked.rps)}s")
-        yield Ceiling("calls to judge by", number(needed), number(asked.measured), Level.SPOILS, cure=cure, note=note)
+            yield Ceiling("time-out", f"{asked.timeout_ms} ms", f"{answered_ms} ms", Fit.DOUBTFUL, note=note)
 
 
 # --- arithmetic
@@ -246,10 +232,10 @@ def _sum(actions: Sequence[Measured], of: Callable[[Measured], float]) -> float:
     return sum(action.share * of(action) for action in actions)
 
 
-def _level(limit: float, most: float, least: float) -> Level:
+def _level(limit: float, most: float, least: float) -> Fit:
     if least > limit:
-        return Level.SPOILS
-    return Level.DOUBTFUL if most > limit else Level.FITS
+        return Fit.SPOILS
+    return Fit.DOUBTFUL if most > limit else Fit.FITS
 
 
 def _reached(limit: float, actions: Sequence[Measured], of: Callable[[Measured], float]) -> tuple[float | None, Accuracy]:

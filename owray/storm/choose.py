@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from owray.openwhisk.catalogue import Manifest, find, workload
+from owray.openwhisk.catalogue import Manifest, UnknownNameError, find, workload
 from owray.plan.mix import Entry
 from owray.storm.own import Own, own_of
 from owray.storm.parameters import Payload, payload_of
 from owray.storm.request import StormRequest
+
+_NAMED_BY_ALL = ("size", "seed")
+"""Parameters of every action of a catalogue, beside those that its sizes stand for."""
 
 _UNCHECKED = "the parameters are yours, so the checksums that the catalogue knows are not looked at.  (--expect or --expect-schema checks)"
 
@@ -31,8 +34,20 @@ class Chosen:
 
     def notes(self) -> tuple[str, ...]:
         """What a user should know before it is played."""
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
         known = any(manifest.expected.get(manifest.size(self.size)) for manifest in self.manifests)
-        return (_UNCHECKED,) if known and self.payload.is_own and self.payload.check is None else ()
+        if known and self.payload.is_own and self.payload.check is None:
+            yield _UNCHECKED
+        named = {name for manifest in self.manifests for parameters in manifest.sizes.values() for name in parameters}
+        there = ", ".join([*_NAMED_BY_ALL, *sorted(named.difference(_NAMED_BY_ALL))])
+        for name in self.payload.names() if self.manifests else ():
+            if name not in named.union(_NAMED_BY_ALL):
+                yield f"no manifest names a parameter {name!r}, only {there}: it is sent all the same, and may be ignored"
+        for manifest in self.manifests:
+            if self.size is not None and self.size not in manifest.sizes:
+                yield f"{manifest.name} has no size {self.size!r} and is played at its only one, {manifest.default_size}"
 
 
 def choose(request: StormRequest) -> Chosen:
@@ -40,7 +55,15 @@ def choose(request: StormRequest) -> Chosen:
     own = own_of(request)
     chosen = Chosen(() if own else manifests(request), own, payload_of(request.call), request.size)
     chosen.entries(chosen.manifests)
+    _check_size(chosen, request.action or request.workload or "")
     return chosen
+
+
+def _check_size(chosen: Chosen, called: str) -> None:
+    """An action of a single size is played at that, but at least one action has to have the one that is asked for."""
+    sizes = list(dict.fromkeys(size for manifest in chosen.manifests for size in manifest.sizes))
+    if chosen.manifests and chosen.size is not None and chosen.size not in sizes:
+        raise UnknownNameError(f"size of {called}", chosen.size, sizes, hint=f"it has {', '.join(sizes)}")
 
 
 def manifests(request: StormRequest) -> tuple[Manifest, ...]:

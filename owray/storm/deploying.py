@@ -15,7 +15,7 @@ from owray.storm.request import BadRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedPlatform:
     """What the platform said (for the run's manifest), which actions are played, which had to be left out, what else is to be known."""
 
     info: dict[str, Any]
@@ -32,7 +32,7 @@ class Prepared:
         return {"info": self.info, "api": self.api, "limits": self.limits, "actions": actions}
 
 
-async def prepare(target: Target, chosen: Chosen) -> Prepared:
+async def prepare(target: Target, chosen: Chosen) -> PreparedPlatform:
     """Ask the platform for its limits and kinds, deploy what is missing or old, and find what should be there.
 
     Raises OpenWhiskError; BadRequest where the platform can run none of the actions; UnknownNameError where it does not have the one that
@@ -44,10 +44,10 @@ async def prepare(target: Target, chosen: Chosen) -> Prepared:
         limits = await client.limits()
         if chosen.own is not None:
             found, notes = await find_own(chosen.own, target)
-            return Prepared(info, api, limits, (), (found,) if found else (), (), notes)
+            return PreparedPlatform(info, api, limits, (), (found,) if found else (), (), notes)
         played = tuple(manifest for manifest in chosen.manifests if is_supported(manifest, info))
         left_out = tuple(f"{manifest.name} ({manifest.kind})" for manifest in chosen.manifests if manifest not in played)
         if not played:
             raise BadRequest(f"{target.api_host} has no runtime for {', '.join(left_out)}.  (owray workloads lists others)")
         deployed = await deploy_all(client, played)
-    return Prepared(info, api, limits, played, deployed, left_out, chosen.notes())
+    return PreparedPlatform(info, api, limits, played, deployed, left_out, chosen.notes())

@@ -11,7 +11,7 @@ COARSE_MS = 1.0
 """A record's duration is the difference of two times that are cut to whole milliseconds: it may be this much too long, or too short."""
 
 
-class Level(StrEnum):
+class Fit(StrEnum):
     """What a finding means for the storm. SPOILS refuses it."""
 
     FITS = "fits"
@@ -28,19 +28,18 @@ class Accuracy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The storm. `measured` are the calls after its warm-up, `spent_calls` those made before it on the same account."""
+class Demand:
+    """The storm. `spent_calls` are those made before it on the same account; `is_fired` says that its calls fire a trigger."""
 
     rps: float
     planned: int
-    measured: int
     length_s: float
     timeout_ms: int
     max_in_flight: int | None = None
     invokers: int = 1
     is_random: bool = False
     spent_calls: int = 0
-    samples_needed: int | None = None
+    is_fired: bool = False
 
     def at_once(self, seconds_a_call: float) -> float:
         """Calls under way at a time, on average: Little's law, bounded by the plan and by the user's own cap."""
@@ -78,7 +77,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class Supply:
     """Platform and machine. None is "not told". `profile` names that of owray's own platform, None for any other OpenWhisk.
 
     `descriptors` is for each invoker, `ports` for all of them together.
@@ -93,6 +92,7 @@ class Capacity:
     ports: int | None = None
     profile: str | None = None
     namespace: str = "_"
+    fires_a_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Ceiling:
     what: str
     asked: str
     has: str
-    level: Level = Level.FITS
+    level: Fit = Fit.FITS
     rps: float | None = None
     accuracy: Accuracy = Accuracy.EXACT
     cure: Cure = Cure()

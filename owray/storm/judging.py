@@ -11,7 +11,7 @@ from owray.ask.session import Session
 from owray.ask.summary import Summary, summarise
 from owray.fleet.spec import FleetReport
 from owray.judge.objectives import Objective
-from owray.judge.results import Result, judge_objectives
+from owray.judge.results import ObjectiveResult, judge_objectives
 from owray.judge.verdict import Verdict
 from owray.judge.verdict import judge as weigh
 from owray.record.run import RunFolder
@@ -23,7 +23,7 @@ class Judged:
 
     summary: Summary
     verdict: Verdict
-    objectives: tuple[Result, ...] = ()
+    objectives: tuple[ObjectiveResult, ...] = ()
 
 
 def judge(folder: RunFolder, fleet: FleetReport, objectives: Sequence[Objective] = ()) -> Judged:
@@ -36,6 +36,6 @@ def judge(folder: RunFolder, fleet: FleetReport, objectives: Sequence[Objective]
     return Judged(summary, verdict, results)
 
 
-def results_of(session: Session, objectives: Sequence[Objective]) -> tuple[Result, ...]:
+def results_of(session: Session, objectives: Sequence[Objective]) -> tuple[ObjectiveResult, ...]:
     """What became of objectives in the one run of this session."""
     return judge_objectives(objectives, measure(session, [objective.metric for objective in objectives]))

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from xml.etree import ElementTree as ET
 
-from owray.judge.results import Result, State
+from owray.judge.results import ObjectiveResult, State
 from owray.judge.verdict import Level, Verdict
 from owray.record.durable import write_atomically
 from owray.record.run import Manifest
@@ -34,7 +34,7 @@ class Findings:
 
     manifest: Manifest
     verdict: Verdict
-    objectives: Sequence[Result]
+    objectives: Sequence[ObjectiveResult]
     aborted: str | None = None
 
 
@@ -85,7 +85,7 @@ def _verdict_case(findings: Findings) -> ET.Element:
     return case
 
 
-def _objective_case(result: Result) -> ET.Element:
+def _objective_case(result: ObjectiveResult) -> ET.Element:
     action = result.objective.metric.action
     case = _case("owray.objectives" if action is None else f"owray.objectives.{action}", str(result.objective))
     if result.state is State.MET:
@@ -111,7 +111,7 @@ def _properties(findings: Findings) -> dict[str, str]:
         "verdict": findings.verdict.level.value,
         "actions": ", ".join(dict.fromkeys(entry.action for entry in recipe.entries)),
         "rps": f"{recipe.rps:g}",
-        "target": str(findings.manifest.target.get("api_host", "")),
+        "target": str(findings.manifest.target_url or ""),
     }
 
 

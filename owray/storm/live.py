@@ -15,7 +15,8 @@ from rich.live import Live
 
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
-from owray.storm.panel import Panel, Rates, milliseconds
+from owray.storm.panel import Panel, RatesOfLate
+from owray.texts import milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -54,7 +55,7 @@ class LiveView:
         self._live: Live | None = None
         self._shown_at_s = 0.0
         self._before = (0.0, 0, 0)
-        self._rates = Rates()
+        self._rates = RatesOfLate()
 
     def __enter__(self) -> Self:
         if self._console.is_interactive and not self._console.is_dumb_terminal:
@@ -80,7 +81,7 @@ class LiveView:
         span_s = elapsed_s - then_s
         if span_s >= 1.0:
             sent, done = progress.counters.attempted, progress.counters.finished
-            self._rates = Rates((sent - sent_then) / span_s, (done - done_then) / span_s)
+            self._rates = RatesOfLate((sent - sent_then) / span_s, (done - done_then) / span_s)
             self._before = (elapsed_s, sent, done)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.markup import escape
 
 from owray.judge.objectives import Objective, ObjectiveError, parse
-from owray.judge.results import Result, State
+from owray.judge.results import ObjectiveResult, State
 from owray.judge.verdict import Level
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.plan.mix import Entry
-from owray.storm.request import BadRequest
+from owray.storm.request import BadRequest, StormRequest
 
 _STYLE = {State.MET: "green", State.MISSED: "bold red", State.UNDECIDED: "bold yellow"}
 _INDENT = " " * 11
@@ -34,7 +35,19 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
             raise UnknownNameError("action", action, known, hint=f"--slo {str(objective)!r}: the storm calls {', '.join(known)}")
 
 
-def lines(results: Sequence[Result], level: Level) -> Iterator[str]:
+def check_samples(request: StormRequest) -> None:
+    """Raises BadRequest where fewer calls are planned than an objective takes to be decided, unless nobody is to look or it is forced."""
+    needed = max((objective.samples_needed for objective in request.objectives), default=0)
+    planned = round(request.rps * request.planned_s)
+    measured = round(request.rps * (request.planned_s - request.warmup_s))
+    if measured >= needed or request.force or not request.preflight:
+        return
+    calls = needed + planned - measured
+    cure = f"--calls {calls}, or a --duration of {math.ceil(calls / request.rps)}s; --force plays it all the same"
+    raise BadRequest(f"too few calls: an objective takes {needed:,} after the warm-up, and {measured:,} are planned.  ({cure})")
+
+
+def lines(results: Sequence[ObjectiveResult], level: Level) -> Iterator[str]:
     """A line of the summary for each objective, with rich's markup; none where nothing was asked for."""
     texts = [str(result.objective) for result in results]
     width = max(map(len, texts), default=0)

@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from owray.openwhisk.client import OpenWhiskError
 from owray.openwhisk.deploy import Deployed
 from owray.openwhisk.lookup import Collection, look_up
+from owray.openwhisk.names import NAME
 from owray.openwhisk.records import annotations_of
 from owray.openwhisk.target import Target
 from owray.plan.mix import Check, Entry, Kind, Method, Variant
@@ -27,9 +28,6 @@ from owray.storm.request import BadRequest, StormRequest
 
 WORKLOAD = "own"
 """What rows hold as the workload of what is no catalogue's."""
-
-_NAME = re.compile(r"\w|\w[\w@ .&-]{0,254}[\w@.&-]", re.ASCII)
-"""A segment of a name, as OpenWhisk has it."""
 
 _WEB = "/api/v1/web/"
 _EXTENSIONS = (".http", ".json", ".html", ".svg", ".text")
@@ -74,7 +72,7 @@ def _named(kind: Kind, written: str) -> Own:
     absolute = written.startswith("/")
     namespace, *path = written[1:].split("/") if absolute else ("_", *written.split("/"))
     longest = 2 if kind == "action" else 1
-    if not 1 <= len(path) <= longest or not all(_NAME.fullmatch(name) for name in (namespace, *path)):
+    if not 1 <= len(path) <= longest or not all(NAME.fullmatch(name) for name in (namespace, *path)):
         example = "/_/NAME or /_/PACKAGE/NAME" if kind == "action" else "NAME or /NAMESPACE/NAME"
         raise BadRequest(f"{written!r} cannot be the name of {'an action' if kind == 'action' else 'a trigger'}; one looks like {example}")
     entity = "/".join(path)
@@ -83,13 +81,13 @@ def _named(kind: Kind, written: str) -> Own:
 
 def _web(url: str, method: Method) -> Own:
     shape = "it looks like https://HOST/api/v1/web/NAMESPACE/PACKAGE/NAME.json, PACKAGE is default where there is none"
+    if "@" in url.partition(_WEB)[0]:
+        raise BadRequest("--web: the URL holds credentials; a web action is called without")
     try:
         parts = urlsplit(url)
         origin = _origin(parts) if parts.scheme or parts.netloc else None
     except ValueError:
         raise BadRequest(f"--web {url!r} is no URL; {shape}") from None
-    if "@" in parts.netloc:
-        raise BadRequest("--web: the URL holds credentials; a web action is called without")
     segments = parts.path.removeprefix(_WEB).split("/")
     if not parts.path.startswith(_WEB) or len(segments) < 3 or not all(segments[:3]) or parts.fragment:
         raise BadRequest(f"--web {url!r} is no web action; {shape}")
@@ -100,7 +98,8 @@ def _web(url: str, method: Method) -> Own:
     bare = name.removesuffix(extension)
     if namespace == "_":
         raise BadRequest("--web: a web action is called by anybody, so its URL has the namespace's own name, not _")
-    if not all(_NAME.fullmatch(each) for each in (namespace, package, bare)):
+    climbs = any(unquote(segment) in (".", "..") for segment in segments[3:])
+    if climbs or not all(NAME.fullmatch(each) for each in (namespace, package, bare)):
         raise BadRequest(f"--web {url!r} is no web action; {shape}")
     entity = bare if package == "default" else f"{package}/{bare}"
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path

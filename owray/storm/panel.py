@@ -18,6 +18,7 @@ from rich.text import Text
 
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
+from owray.texts import milliseconds
 
 _WIDE_COLUMNS = 60
 _INDENT = 2
@@ -26,7 +27,7 @@ _LEAST_BAR_COLUMNS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class RatesOfLate:
     """Calls a second, of late."""
 
     sent: float = 0.0
@@ -39,7 +40,7 @@ class Panel:
 
     progress: Progress
     length_s: float
-    rates: Rates
+    rates: RatesOfLate
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self.progress.elapsed_us < 0:
@@ -87,7 +88,7 @@ class Panel:
         yield _fact("in flight", f"{counters.in_flight:,}")
         yield _fact("p50", milliseconds(counters.response_percentile_us(0.5)))
         yield _fact("p99", milliseconds(counters.response_percentile_us(0.99)))
-        yield _fact("lag at most", milliseconds(counters.lag_max_us))
+        yield _fact("most lag", milliseconds(counters.lag_max_us))
         yield _fact("cold", f"{counters.cold:,}")
         yield _fact("containers", f"{counters.containers:,}")
         yield _fact("held", f"{counters.held_now:,}", "yellow" if counters.held_now else "")
@@ -104,12 +105,6 @@ def outcomes(progress: Progress) -> Text:
     for outcome in others:
         text.append(f", {counts[outcome]:,} {outcome.label}", style="yellow")
     return text
-
-
-def milliseconds(value_us: int | None) -> str:
-    if value_us is None:
-        return "-"
-    return f"{value_us / 1000:.1f} ms" if value_us < 100_000 else f"{value_us / 1000:,.0f} ms"
 
 
 def _fact(name: str, value: str, style: str = "") -> Text:

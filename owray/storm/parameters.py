@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from owray.openwhisk.catalogue import Manifest
+from owray.openwhisk.properties import read_text
 from owray.plan.mix import MOST_VARIANTS, Check, Variant
 from owray.storm.request import BadRequest, CallRequest
 from owray.wire.checks import CheckError, complaint_of
@@ -45,6 +46,10 @@ class Payload:
         """Whether parameters other than a manifest's are used."""
         return bool(self.rows or self.over)
 
+    def names(self) -> tuple[str, ...]:
+        """The names of those other parameters, each once."""
+        return tuple(dict.fromkeys(itertools.chain(self.over or (), *self.rows)))
+
     def variants(self, manifest: Manifest | None = None, size: str | None = None) -> tuple[Variant, ...]:
         """What a call may carry. Raises UnknownNameError where the manifest has no such size."""
         known = [Variant()] if manifest is None else [Variant(*variant) for variant in manifest.variants(size)]
@@ -60,9 +65,18 @@ def payload_of(request: CallRequest) -> Payload:
     """The parameters and the check that were asked for. Raises BadRequest, which names the option, or the file and the place in it."""
     return Payload(
         rows=() if request.params is None else read_parameters(request.params),
-        over=dict(_parameter(text) for text in request.param),
+        over=_parameters(request.param),
         check=_check(request),
     )
+
+
+def _parameters(texts: Iterable[str]) -> Row:
+    found: dict[str, Any] = {}
+    for key, value in map(_parameter, texts):
+        if key in found:
+            raise BadRequest(f"--param {key} is given twice, and a call has it once")
+        found[key] = value
+    return found
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -99,6 +113,8 @@ def read_parameters(path: Path) -> tuple[Row, ...]:
     if read is None:
         raise BadRequest(f"--params {path}: a file of parameters ends in {', '.join(_FORMATS)}")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe gives nothing twice, a device may never end
+            raise BadRequest(f"--params {path}: it is a pipe or a device; parameters are read from a file")
         rows = tuple(_objects(path, itertools.islice(read(path), MOST_VARIANTS + 1)))
     except OSError as problem:
         raise BadRequest(f"--params {path}: {problem.strerror or problem}") from problem
@@ -208,7 +224,7 @@ def _check(request: CallRequest) -> Check | None:
 
 def _schema(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as problem:
         raise BadRequest(f"--expect-schema {path}: {problem.strerror or problem}") from problem
     except UnicodeDecodeError:

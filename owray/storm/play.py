@@ -13,16 +13,14 @@ from __future__ import annotations
 import asyncio
 import platform
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -35,11 +33,13 @@ from owray.fleet.cluster import FleetLost, connected
 from owray.fleet.spec import FleetReport, StormSpec
 from owray.judge.objectives import Objective
 from owray.plan.recipe import Plan
-from owray.record.recover import this_process
+from owray.record.early_end import EarlyEnd, Kind
+from owray.record.players import this_process
 from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
 from owray.storm.choose import Chosen
-from owray.storm.deploying import Prepared, prepare
+from owray.storm.deploying import PreparedPlatform, prepare
 from owray.storm.ground import Ground
+from owray.storm.interruptions import Interruptions, noted, unwinding
 from owray.storm.judging import Judged, judge
 from owray.storm.live import LiveView
 from owray.storm.preflight import before_the_storm
@@ -80,7 +80,7 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     recipe = request.recipe(chosen.entries(prepared.played))
     checked = asyncio.run(before_the_storm(request, recipe, ground.target, prepared, console))
-    with connected(ground.cluster), _noted() as signals:
+    with connected(ground.cluster), noted() as interruptions:
         with _kept(place := runs_folder(request.runs)):
             fields = _manifest_fields(request, ground, prepared, command)
             folder = RunFolder.create(place, datetime.now(UTC), recipe, **fields, **checked)
@@ -92,7 +92,7 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
             invokers=request.invokers,
             cores=ground.cluster.cores,
         )
-        fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, signals)
+        fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, interruptions)
     return judged(folder, fleet, request.objectives)
 
 
@@ -126,8 +126,8 @@ def _kept(place: Path) -> Iterator[None]:
         raise BadRequest(f"cannot keep a run in {place}: {problem.strerror}.  (--runs-dir names another place)") from problem
 
 
-def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float, signals: list[str]) -> FleetReport:
-    """Bring a fleet to the start and play. Until then any failure and any of `signals` take the run away again."""
+def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float, interruptions: Interruptions) -> FleetReport:
+    """Bring a fleet to the start and play. Until then any failure and any of `interruptions` take the run away again."""
     from owray.fleet.driver import Driver
 
     with ExitStack() as nothing_sent:
@@ -135,30 +135,30 @@ def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float,
         fleet = Driver(spec, f"storm-{folder.run}")
         nothing_sent.callback(fleet.end)
         console.print(f"run {folder.run}: {spec.invokers} invoker{'s' * (spec.invokers > 1)} getting ready", highlight=False)
-        with _handled(_unwind):
-            if signals:
+        with unwinding():
+            if interruptions.take():
                 raise KeyboardInterrupt
             fleet.prepare()
         nothing_sent.pop_all()
     with fleet:
         try:
-            return _watch(fleet, console, length_s, signals)
+            return _watch(fleet, console, length_s, interruptions)
         except FleetLost as problem:
             raise FleetLost(f"{problem}.  (owray recover {folder.run} accounts for every call)") from problem
 
 
-def _watch(fleet: Driver, console: Console, length_s: float, signals: list[str]) -> FleetReport:
-    """Play to the end. The first of `signals` ends the storm in order, a further one at once."""
+def _watch(fleet: Driver, console: Console, length_s: float, interruptions: Interruptions) -> FleetReport:
+    """Play to the end. The first of `interruptions` ends the storm in order, a further one at once."""
     fleet.play()
     obeyed = 0
     with LiveView(console, length_s) as view:
         while not fleet.has_ended(_LOOK_EVERY_S):
-            for name in signals[obeyed:]:
+            for name in interruptions.take():
                 if obeyed == 0:
-                    fleet.stop(name)
+                    fleet.stop(EarlyEnd(Kind.INTERRUPTED, name))
                     console.print("stopping: calls under way may end; once more cuts them off", highlight=False)
                 else:
-                    fleet.cut(f"{name}, twice")
+                    fleet.cut(EarlyEnd(Kind.INTERRUPTED, f"{name}, twice"))
                 obeyed += 1
             view.show(fleet.progress())
     return fleet.result()
@@ -172,37 +172,11 @@ def _remove(folder: RunFolder) -> None:
         time.sleep(0.05)
 
 
-def _unwind(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _noted() -> Iterator[list[str]]:
-    """Ctrl-C, a kill or a closed terminal, as a list that grows. Noted only: a handler runs in the middle of anything, a print included."""
-    names: list[str] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        names.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
-
-    with _handled(note):
-        yield names
-
-
-@contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    wanted = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in wanted}  # what nohup has switched off stays off
-    try:
-        yield
-    finally:
-        for number, handler_before in before.items():
-            signal.signal(number, handler_before)
-
-
-def _manifest_fields(request: StormRequest, ground: Ground, prepared: Prepared, command: tuple[str, ...]) -> dict[str, Any]:
+def _manifest_fields(request: StormRequest, ground: Ground, prepared: PreparedPlatform, command: tuple[str, ...]) -> dict[str, Any]:
     return {
         "command": command,
         "owner": this_process(),  # until the coordinator takes over
+        "asked_by": this_process(),
         "invokers": request.invokers,
         "options": {
             "timeout_ms": round(request.timeout_s * 1000),

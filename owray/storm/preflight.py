@@ -1,63 +1,44 @@
 """Before the storm: a few calls of each action, and whether the storm fits what there is.
 
-One call and five more of each action, as far as the limit of calls a minute leaves room: actions side by side, the calls of one after each
-other. The first is cold where its container was. What fails here would fail in the storm, and what does not fit would measure a limit
-instead of the platform: both refuse the storm, unless it is forced.
+One call and five more of each action, as far as the limit of calls a minute leaves room. The first is cold where its container was. What
+fails here would fail in the storm, and what does not fit would measure a limit instead of the platform: both refuse the storm, unless it
+is forced.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from owray.http1.descriptors import connections_left
-from owray.openwhisk.client import OpenWhisk, OpenWhiskError
+from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry
 from owray.plan.recipe import Recipe
-from owray.record.layout import Outcome
 from owray.storm import preflight_view as view
-from owray.storm.capacity import capacity_of
+from owray.storm.beforehand import Called, NextMinute, call_beforehand
 from owray.storm.ceilings import binds_first, weigh
-from owray.storm.deploying import Prepared
-from owray.storm.figures import Asked, Capacity, Ceiling, Level, Measured
+from owray.storm.deploying import PreparedPlatform
+from owray.storm.figures import Demand, Fit, Measured, Supply
 from owray.storm.prewarm import prewarm
-from owray.storm.probing import Probe, last_log_line, probe
 from owray.storm.request import BadRequest, StormRequest
+from owray.storm.supply import supply_of
 
 CALLS_AN_ACTION = 6
 SHARE_OF_A_MINUTE = 10
 """All calls beforehand take at most the tenth part of what a minute allows, but for one of each action."""
-
-LONG_ENOUGH_S = 10.0
-"""An action that has taken so long is not called again."""
-
-FIRST_WORD_S = 2.0
-NEXT_WORD_S = 5.0
-"""When it is told how far the calls are: nobody minds two seconds of silence."""
 
 
 class Refused(BadRequest):
     """The storm would be spoilt; what it is about has been printed."""
 
 
-@dataclass(slots=True)
-class Called:
-    """The calls of one action, as they come in, and what became of the one that failed."""
-
-    entry: Entry
-    probes: list[Probe]
-    memory_mb: int | None = None
-    time_limit_ms: int | None = None
-    failure: Ceiling | None = None
-
-
-async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target, prepared: Prepared, console: Console) -> dict[str, Any]:
+async def before_the_storm(
+    request: StormRequest, recipe: Recipe, target: Target, prepared: PreparedPlatform, console: Console
+) -> dict[str, Any]:
     """Preflight and prewarming, as the request has them; fields of the run's manifest.
 
     Raises Refused; OpenWhiskError where the platform cannot be called.
@@ -65,7 +46,7 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
     fields: dict[str, Any] = {}
     async with OpenWhisk(target) as client:
         if request.preflight:
-            fields["preflight"] = await _preflight(client, request, recipe, capacity_of(prepared, target), console)
+            fields["preflight"] = await _preflight(client, request, recipe, supply_of(prepared, target), console)
         if request.prewarm:
             done = [await prewarm(client, entry, request.prewarm, connections_left()) for entry in recipe.entries]
             fields["prewarm"] = tuple(each.to_json() for each in done)
@@ -73,22 +54,25 @@ async def before_the_storm(request: StormRequest, recipe: Recipe, target: Target
     return fields
 
 
-async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, capacity: Capacity, console: Console) -> dict[str, Any]:
+async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, supply: Supply, console: Console) -> dict[str, Any]:
     called = [Called(entry, []) for entry in recipe.entries]
     actions = [each for each in called if each.entry.kind == "action"]  # a trigger, or a web action's URL, may do what nobody can undo
-    fit = [each for each in actions if capacity.payload_bytes is None or _payload_bytes(each.entry) <= capacity.payload_bytes]
-    await _call_all(client, fit, _calls_an_action(capacity, len(called)), console)
+    fit = [each for each in actions if supply.payload_bytes is None or _payload_bytes(each.entry) <= supply.payload_bytes]
+    hopeless = any(each.level is Fit.SPOILS for each in weigh(_asked(request, 0), supply, ()))
+    patient = not request.force and not hopeless
+    await call_beforehand(client, fit, _calls_an_action(supply, len(called)), console, NextMinute() if patient else None)
     shares = sum(entry.weight for entry in recipe.entries)
     measured = [_measured(each, each.entry.weight / shares) for each in called]
     made = sum(len(each.probes) for each in called)
     spent = made + 2 * request.prewarm * len(called)
     failures = [each.failure for each in called if each.failure is not None]
-    ceilings = (*failures, *weigh(_asked(request, spent), capacity, measured))
-    spoilers = [each for each in ceilings if each.level is Level.SPOILS]
+    used_up = {each.used_up.what: each.used_up for each in called if each.used_up is not None}
+    ceilings = (*failures, *weigh(_asked(request, spent), supply, measured), *used_up.values())
+    spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     if spoilers and not request.force:
-        view.show_refusal(called, ceilings, capacity, console)
-        raise Refused(view.refusal(spoilers, capacity))
-    view.show_passed(called, ceilings, capacity, console)
+        view.show_refusal(called, ceilings, supply, console)
+        raise Refused(view.refusal(spoilers, supply))
+    view.show_passed(called, ceilings, supply, request.planned_s, console)
     lowest = binds_first(ceilings)
     return {
         "calls": made,
@@ -99,62 +83,10 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, c
     }
 
 
-def _calls_an_action(capacity: Capacity, actions: int) -> int:
-    if capacity.calls_a_minute is None:
+def _calls_an_action(supply: Supply, actions: int) -> int:
+    if supply.calls_a_minute is None:
         return CALLS_AN_ACTION
-    return max(1, min(CALLS_AN_ACTION, capacity.calls_a_minute // SHARE_OF_A_MINUTE // actions))
-
-
-async def _call_all(client: OpenWhisk, called: Sequence[Called], calls: int, console: Console) -> None:
-    teller = asyncio.create_task(_tell(called, calls, console))
-    try:
-        await asyncio.gather(*(_call(client, each, calls) for each in called))
-    finally:
-        teller.cancel()
-
-
-async def _tell(called: Sequence[Called], calls: int, console: Console) -> None:
-    await asyncio.sleep(FIRST_WORD_S)
-    while True:
-        done = sum(len(each.probes) for each in called)
-        view.show(f"preflight  {done} of {calls * len(called)} calls answered", console)
-        await asyncio.sleep(NEXT_WORD_S)
-
-
-async def _call(client: OpenWhisk, called: Called, calls: int) -> None:
-    """Call one action until it fails, has taken long enough, or was called so often."""
-    await _ask_for_limits(client, called)
-    took_ms = 0.0
-    for number in range(calls):
-        each = await probe(client, called.entry, number)
-        called.probes.append(each)
-        took_ms += each.elapsed_ms
-        if each.reading.outcome is Outcome.ACCEPTED:
-            note = f"{called.entry.action} was not finished when the platform stopped waiting: such calls are `accepted`, without times"
-            called.failure = Ceiling(called.entry.action, "", "", Level.DOUBTFUL, note=note)
-        elif not each.is_fine:
-            called.failure = await _failure(client, called.entry, each)
-        if called.failure is not None or took_ms > LONG_ENOUGH_S * 1000:
-            return
-
-
-async def _ask_for_limits(client: OpenWhisk, called: Called) -> None:
-    try:
-        action = await client.get_action(called.entry.path, called.entry.namespace)
-    except OpenWhiskError:  # what may be called may not always be read
-        return
-    limits = action.get("limits")
-    if isinstance(limits, dict):
-        told = {name: value for name, value in limits.items() if isinstance(value, int)}
-        called.memory_mb, called.time_limit_ms = told.get("memory"), told.get("timeout")
-
-
-async def _failure(client: OpenWhisk, entry: Entry, failed: Probe) -> Ceiling:
-    line = await last_log_line(client, failed)
-    ends = f"; its log ends: {line}" if line else ""
-    when = "fails to initialise" if failed.is_cold and failed.reading.outcome is Outcome.DEVELOPER_ERROR else "fails"
-    note = f"{entry.action} {when}: {failed.reading.outcome.label}: {failed.words}{ends}"
-    return Ceiling(entry.action, "", "", Level.SPOILS, note=note)
+    return max(1, min(CALLS_AN_ACTION, supply.calls_a_minute // SHARE_OF_A_MINUTE // actions))
 
 
 def _measured(called: Called, share: float) -> Measured:
@@ -180,21 +112,20 @@ def _payload_bytes(entry: Entry) -> int:
     return max(len(json.dumps(dict(variant.parameters), separators=(",", ":")).encode()) for variant in entry.variants)
 
 
-def _asked(request: StormRequest, spent: int) -> Asked:
+def _asked(request: StormRequest, spent: int) -> Demand:
     """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
     length_s = request.planned_s
     planned = max(1, round(request.rps * length_s))
-    return Asked(
+    return Demand(
         rps=request.rps,
         planned=planned,
-        measured=round(planned * (1 - request.warmup_s / length_s)),
         length_s=length_s,
         timeout_ms=round(request.timeout_s * 1000),
         max_in_flight=request.max_in_flight,
         invokers=request.invokers,
         is_random=request.arrivals == "poisson",
         spent_calls=spent,
-        samples_needed=max((one.samples_needed for one in request.objectives), default=None),
+        is_fired=request.call.trigger is not None,
     )
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from owray.ask.summary import Percentiles, Summary
+from owray.ask.summary import Breakdown, Percentiles, Summary
 from owray.fleet.spec import FleetReport
 from owray.judge.results import all_met
 from owray.judge.verdict import Level, Verdict
@@ -24,6 +24,7 @@ from owray.record.run import Manifest
 from owray.storm.junit import Findings
 from owray.storm.objectives import lines as objective_lines
 from owray.storm.play import Played
+from owray.texts import rounded
 
 JSON_VERSION = 1
 
@@ -124,11 +125,7 @@ def _times(summary: Summary) -> Table:
 def _details(summary: Summary, manifest: Manifest, fleet: FleetReport) -> Iterator[str]:
     parts = summary.breakdown
     if parts is not None:
-        shares = [(name.removesuffix("_us"), value / 1000) for name, value in asdict(parts).items()]
-        if not summary.started:  # no reply was an activation record: nothing is known of what the platform did meanwhile
-            shares = [("service" if name == "overhead" else name, value) for name, value in shares]
-        told = ", ".join(f"{name} {value:.2f}" for name, value in shares if abs(value) >= 0.005)
-        yield f"time went  {told}  (ms, mean of ok calls)"
+        yield f"time went  {', '.join(_went(parts, is_told=summary.started > 0))}  (ms, mean of ok calls)"
     if summary.held.count:
         cap = manifest.options.get("max_in_flight")
         yield f"held       {summary.held.count:,} calls waited at your cap of {cap} in flight  (--max-in-flight)"
@@ -142,6 +139,20 @@ def _details(summary: Summary, manifest: Manifest, fleet: FleetReport) -> Iterat
         yield f"generator  {cores:.2f} cores, {share}, {len(fleet.reports)} of {manifest.invokers} invokers"
 
 
+def _went(parts: Breakdown, *, is_told: bool) -> Iterator[str]:
+    """Each part of the time that counts; `is_told` where there were activation records, else nothing is known of what the platform did.
+
+    A platform tells its times in whole milliseconds, and where calls come as a clock ticks the rest that it cuts off is always the same: so
+    what is left may seem to lie below zero, by less than one.
+    """
+    for name, time_us in asdict(parts).items():
+        part = "service" if name == "overhead_us" and not is_told else name.removesuffix("_us")
+        if part == "overhead" and -1000 < time_us < 0:
+            yield "overhead under 1"
+        elif abs(time_us) >= 5:
+            yield f"{part} {rounded(time_us / 1000)}"
+
+
 def _cells(percentiles: Percentiles) -> list[str]:
     return [_ms(getattr(percentiles, name)) for name in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")]
 
@@ -151,7 +162,7 @@ def _ms(value_us: float | None) -> str:
         return "-"
     if math.isinf(value_us):
         return "never"
-    return f"{value_us / 1000:,.2f}" if value_us < 100_000 else f"{value_us / 1000:,.0f}"
+    return rounded(value_us / 1000)
 
 
 def _finite(value: Any) -> Any:

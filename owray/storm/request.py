@@ -21,7 +21,7 @@ MOST_PREWARMED = 1000
 """Containers of an action: more are beyond what calls from one place can hold open together."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", re.ASCII)
 
 
 class BadRequest(ValueError):
@@ -29,11 +29,13 @@ class BadRequest(ValueError):
 
 
 def seconds(text: str, option: str) -> float:
-    """ "500ms", "10s", "2m", "1h", or a bare number of seconds, as given to an option. Raises BadRequest."""
+    """ "500ms", "10s", "2m" or "1h", as given to an option. Raises BadRequest."""
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None:
         raise BadRequest(f"{option}: {text!r} is no duration; one looks like 500ms, 10s, 2m or 1h")
-    return float(match[1]) * _UNITS_S[match[2] or "s"]
+    if match[2] is None:
+        raise BadRequest(f"{option}: {text!r} has no unit; {match[1]} seconds are {match[1]}s, and there are ms, m and h")
+    return float(match[1]) * _UNITS_S[match[2]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class StormRequest:
         yield not 0 <= self.prewarm <= MOST_PREWARMED, f"--prewarm is to be between 0 and {MOST_PREWARMED:,}, not {self.prewarm}"
         called = self.call.web or self.call.trigger
         yield bool(self.prewarm and called), "--prewarm is for actions: a web action or a trigger would be called for nothing"
+        unused = "--force plays what the preflight would refuse, and --no-preflight leaves the preflight out; leave one of them out"
+        yield self.force and not self.preflight, unused
         cap = self.max_in_flight
         too_small = cap is not None and cap < self.invokers
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"

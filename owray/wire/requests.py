@@ -11,18 +11,18 @@ what the rows say.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from owray.http1.basic_auth import authorization, hiding
 from owray.http1.request import render
 from owray.plan.mix import Entry, Kind
 from owray.record.run import request_id
 from owray.wire.checks import checking
-from owray.wire.outcome import Read, read
+from owray.wire.outcome import Header, Read, Reading, read
 from owray.wire.web_outcome import read_trigger, read_web
 
 _ANY_SEQ = 0  # one digit, which is cut out again
@@ -31,10 +31,11 @@ _READERS: Mapping[Kind, Read] = {"action": read, "web": read_web, "trigger": rea
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The request of one variant of one entry, cut where the seq belongs, the checksum of a right answer, and who reads the answer."""
+    """The request of one variant of one entry, cut where the seq belongs, the checksum of a right answer, and who reads the answer.
+    The key is in it, so no repr shows it."""
 
-    before_seq: bytes
-    after_seq: bytes
+    before_seq: bytes = field(repr=False)
+    after_seq: bytes = field(repr=False)
     expected: str | None
     read: Read
 
@@ -47,12 +48,12 @@ def prepare(entries: Sequence[Entry], *, host: str, auth: str, namespace: str, r
 
     Raises CheckError.
     """
-    credentials = base64.b64encode(auth.encode()).decode()
     name_and_id = f"X-Request-ID: {request_id(run, _ANY_SEQ)}".encode()
     prepared = []
     for entry in entries:
-        reader = reader_of(entry)
-        headers = {"Host": host} if entry.kind == "web" else {"Host": host, "Authorization": f"Basic {credentials}"}
+        reader, headers = reader_of(entry), {"Host": host}
+        if entry.kind != "web":
+            reader, headers = _discreet(reader, auth), {**headers, "Authorization": authorization(auth)}
         variants = []
         for variant in entry.variants:
             path, more_headers, body = _of_parameters(entry, _path(entry, namespace), variant.parameters)
@@ -68,6 +69,21 @@ def reader_of(entry: Entry) -> Read:
     """Who reads the answers to calls of this entry, and checks them. Raises CheckError."""
     reader = _READERS[entry.kind]
     return reader if entry.check is None else checking(reader, entry.check)
+
+
+def _discreet(read: Read, auth: str) -> Read:
+    """Reads as `read` does; a key that the answer has quoted gets into no row."""
+    hide = hiding(auth)
+
+    def read_and_hide(status: int, body: bytes, header: Header, expected: str | None) -> Reading:
+        reading = read(status, body, header, expected)
+        if reading.error is None:
+            return reading
+        text = body.decode(errors="surrogateescape")
+        hidden = hide(text)
+        return reading if hidden == text else read(status, hidden.encode(errors="surrogateescape"), header, expected)
+
+    return read_and_hide
 
 
 def _path(entry: Entry, namespace: str) -> str:

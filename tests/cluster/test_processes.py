@@ -188,3 +188,13 @@ def test_memory_of_living_processes_is_counted_and_of_dead_ones_is_not(bearer):
     child.kill()
     child.wait()
     assert processes.memory_mb([mark]) == 0
+
+
+def test_a_process_whose_first_thread_alone_has_ended_still_lives(lab_id, bearer):
+    others = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); print('awake', flush=True)"
+    child = bearer([sys.executable, "-c", f"{others}; ctypes.CDLL(None).pthread_exit(None)"])
+    process = processes.mark(child.pid, "threads")
+    wait_until(lambda: Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+    assert processes.alive(process)
+    processes.send(process, signal.SIGKILL)
+    assert processes.wait_for_end([process], 30) == []

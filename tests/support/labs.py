@@ -15,6 +15,9 @@ from cluster.lab import Lab, LocalOptions, down, up_local
 from cluster.openwhisk.embedded.memory import RECORD
 from cluster.state import LabFolder
 
+_GONE = 0
+"""The session of a process that has ended meanwhile; the kernel's own threads are in it."""
+
 
 def quiet(line: str) -> None:
     """Progress that nobody reads."""
@@ -46,7 +49,7 @@ def traces(home: Path, name: str) -> Traces:
     ports = {connection.laddr.port for pid in pids for connection in listening(pid)}
     return Traces(
         lab_id=folder.lab_id,
-        sessions=frozenset(_session(pid) for pid in pids),
+        sessions=frozenset(_session(pid) for pid in pids) - {_GONE},
         ports=frozenset(ports),
         files=(folder.path, folder.lock, *ray.temp_dirs(folder.lab_id), *memory_groups(folder)),
     )
@@ -78,7 +81,7 @@ def _session(pid: int) -> int:
     try:
         return os.getsid(pid)
     except ProcessLookupError:
-        return 0
+        return _GONE
 
 
 def _is_zombie(process: psutil.Process) -> bool:

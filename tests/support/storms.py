@@ -30,6 +30,7 @@ from cluster.lab import DEFAULT_NAME, Lab, find
 from cluster.state import LabFolder
 from owray.ask.session import Session
 from owray.fleet.cluster import RayCluster, connected
+from owray.fleet.patience import COORDINATOR_SILENT_S
 from owray.fleet.spec import Gateway, StormSpec
 from owray.plan.mix import Entry, Variant
 from owray.plan.recipe import Recipe
@@ -247,6 +248,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--invokers", type=int, default=1)
     parser.add_argument("--timeout_ms", type=int, default=Limits().timeout_ms)
+    parser.add_argument("--silent_s", type=float, default=COORDINATOR_SILENT_S)
     asked = parser.parse_args(arguments)
     lab = lab_of(Path(os.environ["OWRAY_HOME"]))
     recipe = Recipe.steady(asked.rps, asked.seconds, (Entry("micro", "noop", "", "noop", variants=(Variant(),)),))
@@ -256,7 +258,7 @@ def main(arguments: list[str]) -> None:
         folder = RunFolder.create(asked.runs_dir, datetime.now(UTC), recipe, invokers=asked.invokers)
         gateway = Gateway("127.0.0.1", asked.port, _NO_KEY)
         spec = StormSpec(folder.path, recipe, gateway, Limits(asked.timeout_ms), asked.invokers, lab.invoker_cores)
-        with Driver(spec, f"storm-{folder.run}") as fleet:
+        with Driver(spec, f"storm-{folder.run}", asked.silent_s) as fleet:
             fleet.prepare()
             fleet.play()
             while not fleet.has_ended(0.2):

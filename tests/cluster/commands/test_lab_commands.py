@@ -4,19 +4,23 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import urllib.request
 from pathlib import Path
 
 import pytest
 import typer
+from support import schemas
 from support.labs import quiet, traces
 from typer.testing import CliRunner
 
 from cluster import lab as labs
 from cluster.commands import down, status, up
+from cluster.cores import divide
 from cluster.openwhisk.embedded.config import PUBLIC_GUEST
-from cluster.state import LabFolder
+from cluster.processes import LAB_VARIABLE, Mark
+from cluster.state import Journal, LabFolder, LabState, boot_id
 from owray.openwhisk.target import read_wskprops
 
 NOBODY = 65534
@@ -128,6 +132,14 @@ def test_a_damaged_lab_is_shown_with_its_remedy_and_an_exit_code(owray, tmp_path
     assert "owray down --lab two removes it" in answer.stdout
 
 
+def test_of_a_lab_of_which_nothing_is_known_nothing_is_claimed(owray, tmp_path):
+    LabFolder(tmp_path / "home", "two").make()
+    (lab,) = schemas.check("status", owray("status", "--json").stdout)["labs"]
+    known = {"name": "two", "condition": "damaged", "problems": ["its state file is gone; 0 of its processes run"]}
+    assert {key: value for key, value in lab.items() if value not in (None, "", [], {}, 0)} == known
+    assert (lab["openwhisk"], lab["public_keys"], lab["overrides"]) == (None, None, None)
+
+
 @pytest.mark.parametrize("words", [("up", "local"), ("down",), ("status",)])
 def test_a_bad_name_is_refused_in_one_line(owray, words):
     answer = owray(*words, "--lab", "../x")
@@ -142,6 +154,24 @@ def test_down_names_what_it_could_not_remove(owray, closed_home, monkeypatch):
     assert answer.exit_code == 6
     assert str(closed_home / "labs" / "local") in answer.stderr
     monkeypatch.setenv("OWRAY_HOME", str(closed_home / "unused"))
+
+
+def test_a_lab_that_a_killed_storm_had_borrowed_is_left_as_long_as_it_is_played_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("OWRAY_HOME", str(tmp_path))
+    folder = LabFolder(tmp_path, "borrowed-0001")
+    folder.make()
+    gone = Mark(os.getpid(), 0, "borrower")
+    Journal(folder.state, LabState(folder.lab_id, folder.name, "", boot_id(), "bench", divide([0, 1]), "", borrower=gone)).record()
+    app = typer.Typer()
+    down.mount(app, lambda pids: ["the-run"] if pids else [])
+    with subprocess.Popen(["sleep", "600"], env={LAB_VARIABLE: folder.lab_id}):
+        assert CliRunner().invoke(app, []).exit_code == 0
+        assert folder.path.exists()
+        refused = CliRunner().invoke(app, ["--lab", folder.name])
+        assert (refused.exit_code, refused.stderr.startswith("owray: run the-run is being played on lab 'borrowed-0001'.  (")) == (1, True)
+        forced = CliRunner().invoke(app, ["--force"])
+    assert (forced.exit_code, "lab 'borrowed-0001' is removed\n" in forced.stdout) == (0, True)
+    assert not folder.path.exists()
 
 
 @pytest.mark.parametrize(

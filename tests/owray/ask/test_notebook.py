@@ -1,5 +1,6 @@
 """`owray.load` and `owray.runs`, as a notebook uses them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,35 @@ def test_what_is_wrong_is_raised_with_the_command_s_words(tmp_path, storm):
     with pytest.raises(UnknownQuery, match="Did you mean 'summary'"):
         storm.query("sumary")
     with pytest.raises(WrongValue, match="bucket_s is a number"):
-        storm.query("timeline", bucket_s="often")
+        storm.query("timeline", bucket_s=0)
+
+
+@pytest.mark.parametrize("run", [None, [], ["latest"], Path("runs"), 20261123])
+def test_a_run_that_is_no_text_is_refused_with_what_would_be(tmp_path, run):
+    with pytest.raises(
+        TypeError, match=re.escape(f"a run is given as a text, 'latest', 'all', an id, a tag, or several with commas between: not {run!r}")
+    ):
+        owray.load(run, runs_dir=tmp_path)
+
+
+@pytest.mark.parametrize("asked", [None, b"from calls", ["summary"]])
+def test_a_question_that_is_no_text_is_refused(storm, asked):
+    with pytest.raises(TypeError, match="a query is given as a text"):
+        storm.sql(asked)
+    with pytest.raises(TypeError, match="a question is given as a text"):
+        storm.query(asked)
+
+
+def test_runs_that_are_closed_and_values_that_no_query_can_have_say_so(tmp_path, storm):
+    with pytest.raises(WrongValue, match="not 'None'"):
+        storm.query("timeline", bucket_s=None)
+    with pytest.raises(QueryError):
+        storm.sql("select $what", what=object())
+    with pytest.raises(RunNotFound, match="no run is named ''"):
+        owray.load("", runs_dir=tmp_path)
+    storm.close()
+    with pytest.raises(QueryError, match="closed"):
+        storm.sql("from calls")
 
 
 def test_importing_owray_loads_nothing_heavy(checkout: Path):

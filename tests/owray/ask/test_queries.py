@@ -7,7 +7,7 @@ import pytest
 from support.busy_run import IN_FLIGHT_US, busy_run
 from support.runs import finished_run, new_run, planned_rows, recipe, record
 
-from owray.ask.queries import UnknownQuery, find_query, parse, queries
+from owray.ask.queries import Numbers, UnknownQuery, WrongValue, find_query, parse, queries
 from owray.ask.session import Session
 from owray.record.layout import NULL_64, Outcome
 from owray.record.parts import convert_closed
@@ -17,9 +17,10 @@ HEADER = """-- slow: which calls were slow?
 --
 -- Mind the gap.
 --
--- least_ms   calls at least so slow (default 12.5)
--- outcome    of this outcome (default ok)
--- count      how many (default 3)
+-- least_ms   calls at least so slow (default 12.5, number from 0.5 to 100)
+-- outcome    of this outcome (default ok, any text)
+-- phase      of this phase (default measure, either measure or warmup)
+-- count      how many (default 3, whole number from 1 to 1000000)
 
 select 1;
 """
@@ -34,19 +35,33 @@ def answer(folder, name, **given):
 def test_a_header_says_question_and_parameters():
     query = parse("slow", HEADER)
     assert query.question == "which calls were slow?"
-    assert [(each.name, each.meaning, each.default) for each in query.parameters] == [
-        ("least_ms", "calls at least so slow", 12.5),
-        ("outcome", "of this outcome", "ok"),
-        ("count", "how many", 3),
+    assert [(each.name, each.meaning, each.default, str(each.allowed)) for each in query.parameters] == [
+        ("least_ms", "calls at least so slow", "12.5", "a number from 0.5 to 100"),
+        ("outcome", "of this outcome", "ok", "any text"),
+        ("phase", "of this phase", "measure", "measure or warmup"),
+        ("count", "how many", "3", "a whole number from 1 to 1,000,000"),
     ]
 
 
 def test_values_are_as_given_or_by_default():
-    assert parse("slow", HEADER).values({"count": "7"}) == {"least_ms": 12.5, "outcome": "ok", "count": 7}
+    assert parse("slow", HEADER).values({"count": "7"}) == {"least_ms": 12.5, "outcome": "ok", "phase": "measure", "count": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        *(("least_ms", text, "a number from 0.5 to 100") for text in ("0", "-1", "100.1", "nan", "inf", "often", "")),
+        *(("count", text, "a whole number from 1 to 1,000,000") for text in ("0", "-1", "2.5", "1e3", "1000001", "None", "True")),
+        *(("phase", text, "measure or warmup") for text in ("", "measur", "measure or warmup")),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_with_those_that_are(name, text, allowed):
+    with pytest.raises(WrongValue, match=re.escape(f"{name} is {allowed}, not {text!r}")):
+        parse("slow", HEADER).values({name: text})
 
 
 def test_a_parameter_that_the_query_does_not_know_is_refused_with_those_it_knows():
-    with pytest.raises(UnknownQuery, match=r"no parameter 'most'. It knows least_ms, outcome, count"):
+    with pytest.raises(UnknownQuery, match=r"no parameter 'most'. It knows least_ms, outcome, phase, count"):
         parse("slow", HEADER).values({"most": "1"})
 
 
@@ -67,6 +82,20 @@ def test_every_query_declares_just_the_parameters_it_uses_and_warns_of_its_trap(
     assert used == {parameter.name for parameter in query.parameters}
     assert query.question.endswith("?")
     assert query.sql.startswith(f"-- {name}: {query.question}\n--\n-- ")
+
+
+EXTREMES = [
+    (query.name, parameter.name, f"{value:.7g}")
+    for query in queries().values()
+    for parameter in query.parameters
+    if isinstance(parameter.allowed, Numbers)
+    for value in (parameter.allowed.least, parameter.allowed.most)
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), EXTREMES)
+def test_every_query_answers_with_the_least_and_the_greatest_that_it_can_be_told(tmp_path, name, parameter, value):
+    assert isinstance(answer(busy_run(tmp_path), name, **{parameter: value}), list)
 
 
 @pytest.mark.parametrize("name", queries())

@@ -10,6 +10,7 @@ from support.runs import T0, ManualClock, finished_run, new_run, planned_rows, r
 
 from owray.ask.session import QueryError, Session
 from owray.judge.statistics import percentile
+from owray.plan.recipe import Plan
 from owray.record.layout import ARROW_SCHEMA, NULL_64, Outcome
 from owray.record.recover import complete
 from owray.record.samples import Sampler
@@ -180,3 +181,14 @@ def test_the_percentile_in_sql_is_the_percentile_of_the_judge(case):
     with Session([]) as session:
         found = session.one(f"from (select unnest($values::bigint[]) as value) select percentile(value, {share}) as p", {"values": values})
     assert found["p"] == percentile(values, share)
+
+
+def test_a_plan_is_counted_only_for_a_query_that_names_runs(tmp_path, monkeypatch):
+    folder, counted = finished_run(tmp_path), []
+    monkeypatch.setattr(Plan, "count", lambda plan: counted.append(plan.recipe.rps) or 100)
+    with Session([folder]) as session:
+        session.one("select count(*) from calls")
+        assert not counted
+        for _ in range(2):
+            assert session.one("select planned from Runs") == {"planned": 100}
+        assert counted == [100]

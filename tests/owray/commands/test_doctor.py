@@ -56,21 +56,21 @@ def test_on_this_machine_nothing_is_wrong_and_nothing_is_left_behind(home):
 def test_what_is_not_fine_comes_with_what_it_means_and_how_to_change_it(home):
     told = examined(home, "prlimit", "--nofile=300:300")
     assert all(finding["meaning"] for finding in told.findings)
-    assert told.of("descriptors")["cure"].startswith("ulimit -n 1200")
+    assert told.of("descriptors")["cure"].startswith("ulimit -n 1256")
     assert all(finding["cure"] is None for finding in told.findings if finding["level"] == "fine")
 
 
 def test_1_too_few_descriptors_for_anything_are_wrong(home):
     told = examined(home, "prlimit", "--nofile=64:64")
     assert (told.exit_code, told.level("descriptors")) == (1, "wrong")
-    assert told.of("descriptors")["figures"] == {"soft": 64, "hard": 64, "needed": 1_200}
+    assert told.of("descriptors")["figures"] == {"soft": 64, "hard": 64, "needed": 1_256}
 
 
 def test_1_too_few_descriptors_for_the_calls_asked_for_are_wrong_and_for_a_usual_storm_could_be_better(home):
     assert examined(home, "prlimit", "--nofile=1024:1024").level("descriptors") == "better"
     asked = examined(home, "prlimit", "--nofile=1024:1024", options=("--in-flight", "5000"))
     assert (asked.exit_code, asked.level("descriptors")) == (1, "wrong")
-    assert "5,200 are needed for 5,000 calls in flight" in asked.of("descriptors")["found"]
+    assert "5,256 are needed for 5,000 calls in flight" in asked.of("descriptors")["found"]
 
 
 def test_1_a_soft_limit_that_invokers_can_raise_is_fine(home):
@@ -272,7 +272,7 @@ def test_people_read_one_line_a_thing_and_the_cure_below_it(home):
     lines = done.stdout.splitlines()
     (place,) = [number for number, line in enumerate(lines) if line.startswith("WRONG   descriptors ")]
     assert lines[place + 1].strip().startswith("Each call in flight holds one")
-    assert lines[place + 2].strip().startswith("-> ulimit -n 1200")
+    assert lines[place + 2].strip().startswith("-> ulimit -n 1256")
     assert lines[-1].startswith("1 wrong, ")
 
 

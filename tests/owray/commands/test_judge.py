@@ -8,6 +8,7 @@ from support.runs import finished_run, new_run, recipe
 from support.xml import tree
 
 import cli
+from owray.record.early_end import EarlyEnd, Kind
 
 VALID = {"level": "VALID", "reasons": []}
 INVALID = {"level": "INVALID", "reasons": ["Invoker 0 was lost."]}
@@ -89,6 +90,11 @@ def test_an_early_end_outweighs_all_else_and_is_said(judging, played, verdict, s
     assert (code, json.loads(output)["aborted"]) == (4, "the storm was stopped")
 
 
+def test_why_a_storm_ended_early_is_said_in_its_own_words(judging, played):
+    played(early_end=EarlyEnd(Kind.INVOKER_LOST, "invoker 1 was lost")).update(status="aborted")
+    assert judging("--slo", "p99<1s")[1].splitlines()[0] == "ended early: invoker 1 was lost"
+
+
 def test_the_report_is_written_for_a_ci_server(judging, played, tmp_path):
     played().update(status="aborted")
     report = tmp_path / "storm.xml"
@@ -125,6 +131,16 @@ def test_a_run_without_a_verdict_is_refused_with_the_way_to_get_one(judging, tmp
     code, _, errors = judging("--slo", "p99<1s")
     assert code == 1
     assert f"(owray recover {folder.run} gives it one)" in errors
+
+
+def test_a_run_of_a_newer_version_is_named_with_the_ways_out(judging, played):
+    manifest = played().path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 9'))
+    code, output, errors = judging("--slo", "p99<1s")
+    assert (code, output) == (1, "")
+    run = manifest.parent.name.removeprefix("run=")
+    assert errors.startswith(f"owray: run {run} cannot be judged, while owray judge RUN judges another: cannot read {manifest}: ")
+    assert errors.endswith("it was written by a newer owray (schema 9, and this one reads 1).  (upgrade owray to read it)\n")
 
 
 @pytest.mark.parametrize("own", ["p99<1s", 5, [5], None])

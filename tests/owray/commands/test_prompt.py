@@ -107,6 +107,16 @@ def test_a_script_ends_at_its_first_error(home):
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_script_that_is_no_utf_8_is_refused_with_its_line(home):
+    result = script(home, "select 1;\nselect 'caf\u00e9';\n".encode("latin-1"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "owray: the script is no UTF-8, line 2.  (iconv -t UTF-8 makes it so)\n"
+
+
+def test_a_mark_that_says_utf_8_is_no_part_of_a_script(home):
+    assert script(home, "select 7 as n".encode("utf-8-sig"), "--format", "csv").stdout == '"n"\n7\n'
+
+
 def test_an_empty_script_says_nothing(home):
     result = script(home, "")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")

@@ -55,6 +55,7 @@ def test_a_parameter_changes_the_answer(runs):
     by_half = json.loads(ask(runs, "timeline", "--format", "json", "--param", "bucket_s=0.5").stdout)
     assert [line["due"] for line in by_second] == [100, 100]
     assert [line["due"] for line in by_half] == [50, 50, 50, 50]
+    assert [repr(line["from_s"]) for line in by_second] == ["0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,9 @@ def test_a_parameter_changes_the_answer(runs):
         (["timelin"], "no query named 'timelin'. Did you mean 'timeline'?"),
         (["timeline", "--param", "bucket=1"], "the query 'timeline' has no parameter 'bucket'. Did you mean 'bucket_s'? It knows bucket_s"),
         (["reconcile", "--param", "x=1"], "the query 'reconcile' has no parameter 'x'. It has none"),
-        (["timeline", "--param", "bucket_s=often"], "bucket_s is a number, such as 1, not 'often'"),
+        (["timeline", "--param", "bucket_s=often"], "bucket_s is a number from 0.001 to 86,400, not 'often'"),
+        (["timeline", "--param", "bucket_s=0"], "bucket_s is a number from 0.001 to 86,400, not '0'"),
+        (["slowest", "--param", "count=-1"], "count is a whole number from 1 to 1,000,000, not '-1'"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(runs, arguments, reason):

@@ -8,7 +8,7 @@ from support.runs import finished_run, new_run
 from typer.testing import CliRunner
 
 from owray.commands import runs, runs_changes, sql
-from owray.record.recover import this_process
+from owray.record.players import this_process
 from owray.record.run import ManifestError, find_run, list_runs
 
 

@@ -97,6 +97,23 @@ def test_a_run_that_is_not_there_is_told_in_one_line(runs):
     assert result.stderr.startswith("owray: no run named 'nope'.")
 
 
+@pytest.mark.parametrize("asked", [("sql", OUTCOMES), ("query", "outcomes")])
+def test_a_file_that_is_there_is_replaced_only_by_force(runs, tmp_path, asked):
+    file = tmp_path / "answer.csv"
+    file.write_text("mine")
+    refused = ask(runs, *asked, "--format", "csv", "--output", str(file))
+    assert (refused.exit_code, refused.stderr) == (1, f"owray: {file} is there already.  (--force replaces it)\n")
+    assert file.read_text() == "mine"
+    assert ask(runs, *asked, "--format", "csv", "--output", str(file), "--force").exit_code == 0
+    assert "outcome" in file.read_text()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_no_plain_file_is_not_replaced_by_force_either(runs, tmp_path):
+    result = ask(runs, "sql", OUTCOMES, "--output", str(tmp_path), "--force")
+    assert (result.exit_code, result.stderr) == (1, f"owray: {tmp_path} is there already.  (it is no plain file; name one)\n")
+
+
 def test_a_file_that_cannot_be_written_is_told_in_one_line(runs, tmp_path):
     result = ask(runs, "sql", OUTCOMES, "--output", str(tmp_path / "no" / "file"))
     assert result.exit_code == 1
@@ -154,6 +171,27 @@ def test_a_run_of_a_newer_version_is_told_in_one_line(tmp_path, command):
     result = ask(tmp_path, *command)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "run.json: it was written by a newer owray (schema 9, and this one reads 1).  (upgrade owray to read it)" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("sql", "select distinct run from calls"), ("query", "summary")])
+def test_of_all_runs_those_that_cannot_be_read_are_left_out_and_told_in_one_line(tmp_path, command):
+    good, newer, damaged = finished_run(tmp_path), finished_run(tmp_path), finished_run(tmp_path)
+    manifest = newer.path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 9'))
+    damaged.parts()[0].write_bytes(b"no parquet")
+    result = ask(tmp_path, *command, "--run", "all")
+    assert result.exit_code == 0, result.stderr
+    assert good.run in result.stdout or command[0] == "query"
+    assert result.stderr.startswith(f"owray: 2 of 3 runs left out: cannot read {manifest}: it was written by a newer owray")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_where_none_of_all_runs_can_be_read_the_first_is_named(tmp_path):
+    for _ in range(2):
+        (finished_run(tmp_path).path / "run.json").write_text("{")
+    result = ask(tmp_path, "sql", "from calls", "--run", "all")
+    assert (result.exit_code, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
 
 

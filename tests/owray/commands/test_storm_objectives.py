@@ -61,6 +61,8 @@ def test_a_storm_that_misses_one_exits_2_and_its_run_keeps_the_result(believed, 
 
 REFUSED = {
     "--slo: cannot read 'p99<500', column 8: a time needs a unit: us, ms, s or m, as in 500ms": ("--slo", "p99<500"),
+    "owray: too few calls: an objective takes 1,000 after the warm-up, and 100 are planned.  "
+    "(--calls 1000, or a --duration of 100s; --force plays it all the same)": ("--slo", "p99<1s"),
     "column 1: no metric named 'p99th'. Did you mean 'p99'?": ("--slo", "ok>99%", "--slo", "p99th<1s"),
     "no action named 'nop'. Did you mean 'noop'?": ("--slo", "nop:p99<1s"),
     "cannot write a report to /proc/here/storm.xml: ": ("--junit", "/proc/here/storm.xml"),

@@ -16,6 +16,7 @@ def test_a_journal_that_cannot_be_read_is_set_aside_and_the_storm_says_so(lab_ho
     report = json.loads(result.stdout)
     assert report["aborted"] == "set-aside/node=0/damaged.journal could not be read: its calls count as lost"
     assert folder.load().status == "aborted"
+    assert folder.load().early_end.kind == "journal_damaged"
     rows = calls_of(folder)
     assert sorted(rows) == list(range(RPS * SECONDS))
     assert {row["outcome"] for row in rows.values()} == {"ok"}

@@ -16,6 +16,7 @@ from owray.ask.session import Session
 from owray.fleet.spec import FleetReport
 from owray.judge.verdict import Level
 from owray.plan.recipe import Plan
+from owray.record.early_end import BROKE_OFF, EarlyEnd
 from owray.storm.judging import judge
 
 LONG_AGO_NS = 1_000_000_000
@@ -54,7 +55,7 @@ def test_a_killed_invoker_stops_the_storm_and_every_call_is_accounted_for(lab_ho
     assert report["lost"] == [1]
     assert report["aborted"] == "invoker 1 was lost"
     assert [one["invoker"] for one in report["reports"]] == [0]
-    assert folder.load().status == "aborted"
+    assert (folder.load().status, folder.load().early_end) == ("aborted", EarlyEnd("invoker_lost", "invoker 1 was lost"))
     heard = gateway.heard(folder.run)
     assert_balanced(folder, heard)
     assert_old_rows_survive(folder, heard, killed_ns)
@@ -93,8 +94,8 @@ def test_a_storm_outlives_its_terminal_and_after_a_kill_of_all_the_rest_recover_
     assert_old_rows_survive(folder, heard, killed_ns)
     assert {row["outcome"] for row in calls_of(folder).values()} == {"ok", "lost", "unsent"}
     manifest = folder.load()
-    assert manifest.status == "recovered"
+    assert (manifest.status, manifest.early_end) == ("recovered", BROKE_OFF)
     assert manifest.verdict["level"] == "INVALID"
     assert not folder.journal_files()
     again = owray("recover", home=lab_home, runs=runs)
-    assert (again.returncode, again.stdout) == (0, f"run {folder.run} is recovered: there is nothing to recover\n")
+    assert (again.returncode, again.stdout) == (0, "there was nothing to recover\n")

@@ -5,10 +5,11 @@ import os
 import signal
 import time
 
-from support.storms import Command, against_gateway, calls_of, player_pids, ray_pids, wait_for_end
+from support.storms import Command, against_gateway, calls_of, owray, player_pids, ray_pids, wait_for_end
 
 RPS = 100
 STUCK_S = 3.0
+SILENT_S = 2
 STALE_S = 1.0
 """What is shown is at most so old: a look of the coordinator and one of the driver, on a machine that is busy with other things."""
 
@@ -77,3 +78,18 @@ def test_a_stuck_scribe_does_not_keep_a_storm_from_its_end(lab_home, gateway, ru
     assert {row["outcome"] for row in calls_of(folder).values()} == {"ok"}
     assert not folder.journal_files()
     wait_for_end([scribe])
+
+
+def test_a_stuck_coordinator_is_given_up_and_recover_accounts_for_every_call(lab_home, gateway, runs):
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=60, silent_s=SILENT_S) as storm:
+        folder = storm.wait_until(1.0)
+        coordinator, players = folder.load().owner["pid"], player_pids(folder).values()
+        os.kill(coordinator, signal.SIGSTOP)
+        result = storm.end()
+    assert f"FleetLost: the storm's coordinator has not answered for {SILENT_S} s" in result.stderr
+    wait_for_end([coordinator, *players])
+    recovered = owray("recover", home=lab_home, runs=runs)
+    assert recovered.returncode == 0, recovered.stderr
+    rows = calls_of(folder)
+    assert sorted(rows) == list(range(RPS * 60))
+    assert {row["outcome"] for row in rows.values()} == {"ok", "lost", "unsent"}

@@ -10,6 +10,7 @@ from support.loops import run
 from owray.http1.client import ConnectionLost, exchange
 from owray.http1.connection import Tcp, connect
 from owray.http1.request import render
+from owray.http1.tls import client_context
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 
@@ -25,14 +26,7 @@ async def echo(reader, writer):
 
 
 def trusting(path):
-    return ssl.create_default_context(cafile=path)
-
-
-def insecure():
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    return client_context(authorities=path.read_text())
 
 
 async def opened(address, context):
@@ -45,7 +39,7 @@ def test_requests_of_all_sizes_go_and_come_back_encrypted(checking, certificate,
 
     async def main():
         async with serving(echo, tls=server) as (address, _):
-            connection = await opened(address, trusting(path) if checking else insecure())
+            connection = await opened(address, trusting(path) if checking else client_context(insecure=True))
             for size in (0, 10, 20_000, 2_000_000, 3):
                 body = os.urandom(size)
                 reply = await exchange(connection, render("POST", "/", {"Host": "here"}, body))
@@ -59,7 +53,7 @@ def test_a_certificate_nobody_vouches_for_is_refused(certificate, serving, loop_
     async def main():
         async with serving(echo, tls=certificate[0]) as (address, _):
             with pytest.raises(ssl.SSLCertVerificationError):
-                await opened(address, ssl.create_default_context())
+                await opened(address, client_context())
 
     run(main(), loop_kind)
 
@@ -93,6 +87,11 @@ def test_a_server_that_speaks_no_tls_is_an_os_error(serving, loop_kind):
     async def main():
         async with serving(plain) as (address, _):
             with pytest.raises(OSError, match=r"."):
-                await opened(address, insecure())
+                await opened(address, client_context())
 
     run(main(), loop_kind)
+
+
+@pytest.mark.parametrize("insecure", [True, False])
+def test_what_is_older_than_tls_1_2_is_not_spoken(insecure):
+    assert client_context(insecure=insecure).minimum_version >= ssl.TLSVersion.TLSv1_2

@@ -8,19 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owray.judge.objectives import parse
-from owray.judge.results import Result, State, all_met, judge_objectives
+from owray.judge.results import ObjectiveResult, State, all_met, judge_objectives
 from owray.record.metrics import Measurement
 
 
 def result(text, value, calls=1_000, part=None):
-    return Result(parse(text), Measurement(value, calls, part))
+    return ObjectiveResult(parse(text), Measurement(value, calls, part))
 
 
 @pytest.mark.parametrize(
     ("found", "state", "sentence"),
     [
         (result("p99<500ms", 499_999), "met", "p99<500ms is met: 499.999 ms."),
-        (result("p99<500ms", 12_020), "met", "p99<500ms is met: 12.02 ms."),
+        (result("p99<500ms", 12_020), "met", "p99<500ms is met: 12 ms."),
+        (result("p99<2s", 2_310_000), "missed", "p99<2s is missed: 2.31 s."),
+        (result("p99<2s", 12_020), "met", "p99<2s is met: 0.012 s."),
+        (result("p99<1m", 63_000_000), "missed", "p99<1m is missed: 1.05 m."),
+        (result("p99<500us", 12_020), "missed", "p99<500us is missed: 12,020 us."),
         (result("p99<500ms", 500_000), "missed", "p99<500ms is missed: 500 ms."),
         (result("p99<500ms", math.inf), "missed", "p99<500ms is missed: never: too many calls were not ok."),
         (result("ok>99.9%", 0.999, 1_000, 999), "missed", "ok>99.9% is missed: 99.9 % (999 of 1,000 calls)."),
@@ -47,8 +51,10 @@ def test_an_objective_is_met_missed_or_undecided_and_says_why(found, state, sent
 @given(st.integers(0, 2_000_000), st.integers(1, 2_000_000), st.sampled_from(["<", "<=", ">", ">="]))
 def test_a_value_is_never_rounded_across_its_bound(value_us, bound_us, sign):
     found = result(f"p99{sign}{bound_us}us", value_us)
-    shown_us = float(found.found.removesuffix(" ms").replace(",", "")) * 1000
+    number, unit = found.found.replace(",", "").split()
+    shown_us = float(number) * {"us": 1, "ms": 1_000, "s": 1_000_000}[unit]
     assert found.objective.holds(round(shown_us, 3)) == (found.state is State.MET)
+    assert str(found.objective).endswith(unit)
 
 
 @given(st.integers(1, 10**7), st.data())

@@ -59,7 +59,7 @@ def test_lag_is_bounded_by_a_time_or_by_a_share_of_service(lag_p99_us, service_p
 def test_a_late_generator_is_told_once_with_figure_bound_and_remedy():
     (reason,) = verdict(lag_p99_us=12_345, service_p50_us=5_000).reasons
     assert reason == (
-        "The generator was late: lag p99 12.35 ms, at most 10 ms allowed (the greater of 10 ms and 10% of service p50); it measured "
+        "The generator was late: lag p99 12.3 ms, at most 10 ms allowed (the greater of 10 ms and 10% of service p50); it measured "
         "itself. Use more invokers or cores, or a lower rate."
     )
 

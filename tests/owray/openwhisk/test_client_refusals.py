@@ -1,6 +1,7 @@
 """Whatever goes wrong becomes one line with its cause; against a server that answers as it is told."""
 
 import asyncio
+import base64
 import socket
 
 import pytest
@@ -65,9 +66,35 @@ def test_words_on_several_lines_become_one():
     )
 
 
-def test_a_page_of_a_proxy_is_cut_to_its_first_line():
-    page = "<html>\n<h1>504 Gateway Time-out</h1>"
-    assert refusal_of(answering(504, text=page, content_type="text/html"), lambda client: client.limits()).text == "<html>"
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<html>\n<h1>504 Gateway Time-out</h1>", "a web page, 504 Gateway Time-out"),
+        ("<!DOCTYPE html>\n<html><head><TITLE>\n Welcome\n to nginx! </TITLE>", "a web page, Welcome to nginx!"),
+        ("<html></html>", "a web page"),
+        ("upstream connect error\nreset", "upstream connect error"),
+    ],
+)
+def test_a_page_of_a_proxy_is_told_by_its_title(page, said):
+    assert refusal_of(answering(504, text=page, content_type="text/html"), lambda client: client.limits()).text == said
+
+
+@pytest.mark.parametrize(
+    ("status", "of_openwhisk", "of_a_front"),
+    [
+        (403, "the key is good, but not for this namespace", "what stands before it forbids this; ask whoever runs http://127.0.0.1:"),
+        (503, "no OpenWhisk invoker is healthy yet", "what stands before OpenWhisk gets no answer from it; is it running?"),
+        (401, "check it in a test", "check it in a test"),
+        (500, "OpenWhisk's own logs tell why", "OpenWhisk's own logs tell why"),
+    ],
+)
+def test_what_openwhisk_refuses_is_told_from_what_stands_before_it(status, of_openwhisk, of_a_front):
+    assert of_openwhisk in str(refusal_of(answering(status, data={"error": "no", "code": "x"}), lambda client: client.limits()))
+    assert of_a_front in str(refusal_of(answering(status, text="<html>"), lambda client: client.limits()))
+
+
+def test_an_answer_without_a_body_says_nothing_more():
+    assert "answered 503: nothing more.  (" in str(refusal_of(answering(503), lambda client: client.limits()))
 
 
 def test_a_wrong_key_says_where_the_key_is_from():
@@ -154,3 +181,21 @@ def test_a_platform_may_answer_a_put_without_a_payload():
 def test_a_client_that_was_not_entered_says_so():
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(OpenWhisk(Target("http://127.0.0.1:1", AUTH)).ping())
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 500, 503])
+def test_a_key_that_an_answer_quotes_is_shown_to_nobody(status):
+    async def quoting(request):
+        sent = request.headers["Authorization"]
+        text = f"who is {sent}, that is {base64.b64decode(sent.removeprefix('Basic ')).decode()}, with {SECRET}?"
+        return web.Response(status=status, text=text, headers={"Location": f"https://{AUTH}@elsewhere.example/?{SECRET}"})
+
+    refused = refusal_of(quoting, lambda client: client.limits())
+    assert "(the key)" in str(refused)
+    assert base64.b64encode(AUTH.encode()).decode() not in str(refused)
+
+
+def test_an_answer_moves_no_cursor_and_changes_no_colour():
+    refused = refusal_of(answering(400, data={"error": "\x1b[2Jgone\x07"}), lambda client: client.limits())
+    assert refused.text == "\\x1b[2Jgone\\x07"
+    assert str(refusal_of(answering(502, text="\x1b]0;mine"), lambda client: client.limits())).isprintable()

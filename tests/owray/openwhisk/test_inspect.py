@@ -175,6 +175,53 @@ def test_who_is_no_openwhisk_is_said_so(answer):
     assert said.endswith(".  (check the address in a test)")
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (
+            200,
+            "PORT is no OpenWhisk: it answers GET /api/v1 with 200: no JSON: a web page, Hello.  (check the address in a test)",
+        ),
+        (404, "http://127.0.0.1:PORT is no OpenWhisk: it answers GET /api/v1 with 404: a web page, Hello.  (check the address in a test)"),
+        (401, "answered 401: a web page, Hello.  (the key is not accepted; check it in a test, and that it belongs to this host)"),
+        (403, "answered 403: a web page, Hello.  (that is no answer of OpenWhisk's: what stands before it forbids this; ask whoever runs"),
+        (503, "answered 503: a web page, Hello.  (what stands before OpenWhisk gets no answer from it; is it running?)"),
+    ],
+)
+def test_a_web_page_is_told_from_an_openwhisk(status, said):
+    page = partial(web.Response, status=status, text="<html><title>Hello</title>", content_type="text/html")
+    assert said in refusal(openwhisk(**{"/api/v1": page}))
+
+
+def test_an_openwhisk_without_a_healthy_invoker_is_said_so():
+    busy = partial(web.json_response, {"error": "none healthy", "code": "x"}, status=503)
+    assert "answered 503: none healthy.  (no OpenWhisk invoker is healthy yet; wait a minute" in refusal(openwhisk(**{"/api/v1": busy}))
+
+
+@pytest.mark.parametrize("runtimes", ["many", {"python": None}, {"python": ["python:3"]}, {"python": [{"image": "x"}]}])
+def test_runtimes_of_another_form_are_none_that_could_be_told(runtimes):
+    seen = against(openwhisk(**{"/": {"runtimes": runtimes, "limits": ["none"]}}), inspected)
+    assert not seen.kinds
+
+
+def test_a_host_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr("owray.openwhisk.inspect.TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        host = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(OpenWhiskError) as caught:
+            asyncio.run(inspected(Target(host, AUTH, source="a test")))
+    assert str(caught.value) == f"GET {host}/api/v1 was not answered within 0.1 s.  (is the address right? It is from a test)"
+
+
+def test_an_address_of_ipv6_is_one_like_any_other():
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", 0))
+        host = f"http://[::1]:{taken.getsockname()[1]}"
+        with pytest.raises(OpenWhiskError) as caught:
+            asyncio.run(inspected(Target(host, AUTH, source="a test")))
+    assert str(caught.value).startswith(f"connection refused by {host}.  (is OpenWhisk running there?")
+
+
 def test_a_key_for_another_namespace_is_said_so():
     assert refusal(openwhisk(), namespace="guest") == (
         "the key is accepted at http://127.0.0.1:PORT, but it is for team, not for guest.  "

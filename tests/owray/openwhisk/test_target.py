@@ -73,42 +73,77 @@ def test_a_missing_file_is_named_with_the_way_to_make_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "host",
+    ("host", "cause"),
     [
-        "ftp://here",
-        "https://",
-        "https://host/api/v1",
-        "http://host?x=1",
-        "http://host:port",
-        "",
-        "http://[::1",
-        "http://a..b",
-        "http://a\nb",
+        *((host, "is no API host; one looks like") for host in ("ftp://here", "https://", "http://host?x=1", "https://host#x", "")),
+        *(
+            (host, "is no API host; one looks like")
+            for host in ("http://[::1", "http://a..b", "http://a\nb", "host name", "a\\b", "//host")
+        ),
+        (
+            "https://host/api/v1",
+            r"has a path, and owray calls /api/v1 of a host.  \(https://host alone, if OpenWhisk answers there too; else",
+        ),
+        ("http://host:81/prefix/", r"it has a path.*\(http://host:81 alone"),
+        ("host/prefix", r"it has a path.*\(https://host alone"),
+        ("https//host", r"it has a path"),
+        *((host, "the port of the API host is no number from 1 to 65535") for host in ("http://host:port", "host:0", "host:99999")),
+        *((host, r"stands in brackets, as in https://\[::1\]:443") for host in ("::1", "http://fe80::1:3233")),
     ],
 )
-def test_an_api_host_is_a_url_without_a_path(host):
-    with pytest.raises(TargetError, match="is no API host"):
+def test_an_api_host_is_a_url_without_a_path(host, cause):
+    with pytest.raises(TargetError, match=cause):
         Target(host, KEY)
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"), [("https://host:443/", "https://host:443"), ("host", "https://host"), ("http://[::1]:80", "http://[::1]:80")]
+    ("written", "meant"),
+    [
+        ("https://host:443/", "https://host:443"),
+        ("host", "https://host"),
+        ("localhost:3233", "https://localhost:3233"),
+        ("HTTP://Host:", "http://host"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("[::1]", "https://[::1]"),
+        ("b\u00fccher.example", "https://b\u00fccher.example"),
+    ],
 )
 def test_an_api_host_may_be_written_as_people_do(written, meant):
     assert Target(written, KEY).api_host == meant
 
 
-@pytest.mark.parametrize("auth", ["", "no-colon-secret", ":secret", "secret:", "uuid:secret\u00e4"])
+@pytest.mark.parametrize("auth", ["", "no-colon-secret", ":secret", "secret:", "uuid:secret\u00e4", "uuid:secret\n", "uuid:secret\x1b"])
 def test_a_malformed_key_is_refused_without_being_quoted(auth):
     with pytest.raises(TargetError, match="uuid:key") as caught:
         Target("http://host", auth)
     assert "secret" not in str(caught.value)
 
 
-def test_credentials_do_not_hide_in_the_host():
+@pytest.mark.parametrize(
+    "host", ["https://user:hunter2@host", "user:hunter2@host", "https://user:hunter2@[::1", "https://u:hun/hunter2@host", "u:#hunter2@host"]
+)
+def test_credentials_do_not_hide_in_the_host(host):
     with pytest.raises(TargetError, match="belong into AUTH") as caught:
-        Target("https://user:hunter2@host", KEY)
+        Target(host, KEY)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_key_where_the_host_belongs_is_not_quoted():
+    with pytest.raises(TargetError, match="the port of the API host is no number") as caught:
+        Target(KEY, "http://host")
+    assert KEY.partition(":")[2] not in str(caught.value)
+
+
+@pytest.mark.parametrize("namespace", ["", "..", "../../x", "a/b", "%2e%2e", "a%2Fb", " a", "a ", "a\nb", "a\x00", "?x", KEY])
+def test_a_namespace_that_would_lead_elsewhere_is_refused_and_not_quoted(namespace):
+    with pytest.raises(TargetError, match=r"the namespace is no name.  \(NAMESPACE, or WHISK_NAMESPACE, is to be one, or _ for") as caught:
+        Target("http://host", KEY, namespace)
+    assert KEY.partition(":")[2] not in str(caught.value)
+
+
+@pytest.mark.parametrize("namespace", ["_", "guest", "me@example.org_dev", "my space", "a.b-c&d"])
+def test_a_namespace_is_whatever_openwhisk_lets_one_be(namespace):
+    assert Target("http://host", KEY, namespace).namespace == namespace
 
 
 def test_a_target_travels_to_another_process(target):

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.runs import finished_run, new_run, planned_rows, recipe, record
 
+from owray.record.early_end import BROKE_OFF, EarlyEnd, Kind
 from owray.record.journal import OtherVersion
 from owray.record.parts import convert_closed
+from owray.record.players import this_process
 from owray.record.recover import (
     MISSING_PART,
     UNKNOWN_NODE,
@@ -27,7 +30,6 @@ from owray.record.recover import (
     complete,
     recovering,
     seal,
-    this_process,
 )
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -152,8 +154,16 @@ def test_sealing_writes_the_outcome_and_takes_the_marks_away(tmp_path):
         seal(folder, complete(folder, manifest), INVALID, NOW)
     manifest = folder.load()
     assert (manifest.status, manifest.verdict, manifest.ended_at) == ("recovered", INVALID, NOW.isoformat())
+    assert manifest.early_end == BROKE_OFF
     assert manifest.recovery["lost"] == 15
     assert not folder.marks()
+
+
+def test_a_reason_that_was_told_before_the_run_broke_off_stays(tmp_path):
+    folder = new_run(tmp_path, early_end=EarlyEnd(Kind.INTERRUPTED, "Ctrl-C"))
+    with recovering(folder) as manifest:
+        seal(folder, complete(folder, manifest), INVALID, NOW)
+    assert folder.load().early_end == EarlyEnd("interrupted", "Ctrl-C")
 
 
 def test_a_run_that_ended_and_was_judged_is_left_alone(tmp_path):
@@ -167,6 +177,19 @@ def test_a_run_whose_process_lives_is_not_recovered_unless_forced(tmp_path):
         pass
     with recovering(folder, force=True):
         pass
+
+
+def test_who_refuses_says_how_to_end_the_storm(tmp_path):
+    me = this_process()
+    gone = me | {"created": 1.0}
+    told = {
+        f"Ctrl-C in its terminal or kill {os.getpid()} ends it; --force recovers it anyway": {"owner": me, "asked_by": me},
+        f"its command is gone: wait for its end, or kill -9 {os.getpid()} breaks it off; --force": {"owner": me, "asked_by": gone},
+    }
+    for way, processes in told.items():
+        folder = new_run(tmp_path, **processes)
+        with pytest.raises(StillPlaying, match=re.escape(f"  ({way}")), recovering(folder):
+            pass
 
 
 def test_a_process_that_only_has_the_number_of_the_owner_is_somebody_else(tmp_path):
@@ -245,7 +268,7 @@ KILLED = """
     from pathlib import Path
     from support.runs import add, planned_rows, recipe
     from owray.record.journal import Header, Recorder
-    from owray.record.recover import this_process
+    from owray.record.players import this_process
     from owray.record.run import RunFolder
 
     folder = RunFolder(Path(sys.argv[1]))

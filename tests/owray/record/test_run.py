@@ -160,3 +160,12 @@ def test_removing_journals_never_removes_rows(tmp_path):
     with pytest.raises(OSError, match="not empty"):
         folder.remove_journals()
     assert journal.exists()
+
+
+def test_a_tag_is_found_whichever_version_wrote_the_run_and_none_where_it_cannot_be_read(tmp_path):
+    newer, broken = new_run(tmp_path, tags=("base",)), new_run(tmp_path, tags=("base",))
+    manifest = newer.path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 9'))
+    (broken.path / "run.json").write_text('{"tags": ["base"')
+    assert (newer.tags(), broken.tags()) == (("base",), ())
+    assert find_run(tmp_path, "base") == newer

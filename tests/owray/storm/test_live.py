@@ -16,7 +16,7 @@ from support.storms import ROOT
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
 from owray.storm.live import LiveView, line
-from owray.storm.panel import Panel, Rates
+from owray.storm.panel import Panel, RatesOfLate
 from owray.wire.counters import Counters, bucket_of
 
 
@@ -56,7 +56,7 @@ def drawn(look, width, **values):
     """What a terminal of this width shows."""
     console = Console(file=io.StringIO(), width=width, height=24, force_terminal=True, _environ={}, **values)
     with console.capture() as capture:
-        console.print(Panel(look, 30.0, Rates(sent=100.2, done=98.7)))
+        console.print(Panel(look, 30.0, RatesOfLate(sent=100.2, done=98.7)))
     return capture.get()
 
 

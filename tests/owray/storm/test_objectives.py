@@ -11,10 +11,10 @@ from support.runs import finished_run, recipe
 from owray.fleet.spec import FleetReport
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.record.layout import Outcome
-from owray.storm.objectives import check_actions, read_objectives
+from owray.storm.objectives import check_actions, check_samples, read_objectives
 from owray.storm.play import judged
 from owray.storm.report import as_json_text, exit_code, findings, render
-from owray.storm.request import BadRequest
+from owray.storm.request import BadRequest, StormRequest
 
 FINE = FleetReport(reports=(), lost=(), late=(), aborted=None)
 STOPPED = FleetReport(reports=(), lost=(), late=(), aborted="Ctrl-C")
@@ -35,6 +35,24 @@ def played(tmp_path):
         return judged(folder, fleet, read_objectives(objectives))
 
     return play
+
+
+def storm_of(calls, objective="p99<1s", **asked):
+    return StormRequest(action="noop", rps=100.0, calls=calls, objectives=read_objectives([objective]), **asked)
+
+
+def test_too_few_calls_for_an_objective_are_refused_by_the_plan_alone():
+    with pytest.raises(BadRequest) as refused:
+        check_samples(storm_of(400, warmup_s=1.0))
+    assert str(refused.value) == (
+        "too few calls: an objective takes 1,000 after the warm-up, and 300 are planned.  "
+        "(--calls 1100, or a --duration of 11s; --force plays it all the same)"
+    )
+
+
+def test_as_many_calls_as_that_or_force_are_played():
+    for storm in (storm_of(1_000), storm_of(400, force=True), storm_of(400, preflight=False), storm_of(1, "ok>99%")):
+        check_samples(storm)
 
 
 def objectives_section(storm):

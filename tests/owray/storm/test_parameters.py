@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -121,6 +122,19 @@ def test_a_folder_is_no_file_of_parameters(tmp_path):
     (tmp_path / "x.jsonl").mkdir()
     with pytest.raises(BadRequest, match="Is a directory"):
         read_parameters(tmp_path / "x.jsonl")
+
+
+def test_a_pipe_or_a_device_is_no_file_of_parameters(tmp_path):
+    os.mkfifo(tmp_path / "x.jsonl")
+    (tmp_path / "x.json").symlink_to("/dev/zero")
+    for path in (tmp_path / "x.jsonl", tmp_path / "x.json"):
+        with pytest.raises(BadRequest, match=f"--params {path}: it is a pipe or a device; parameters are read from a file"):
+            read_parameters(path)
+
+
+def test_a_schema_without_an_end_is_refused():
+    with pytest.raises(BadRequest, match="--expect-schema /dev/zero: it holds more than 1,048,576 bytes"):
+        payload_of(CallRequest(expect_schema=Path("/dev/zero")))
 
 
 def test_there_may_be_as_many_as_rows_can_tell_apart_and_no_more(file):

@@ -3,13 +3,16 @@
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+import typer
 from rich.console import Console
 from support.runs import new_run, recipe
 
-from owray.fleet.cluster import StartFailed
+from owray.commands import storm
+from owray.fleet.cluster import FleetLost, StartFailed
 from owray.fleet.spec import Gateway, StormSpec
 from owray.storm import play
 from owray.wire.invoker import Limits
@@ -63,8 +66,8 @@ def played(tmp_path, monkeypatch):
     def run(**strikes):
         driver = SimpleNamespace(Driver=lambda spec, name: Fleet(told, **strikes))
         monkeypatch.setitem(sys.modules, "owray.fleet.driver", driver)
-        with play._noted() as signals:
-            return play._play(spec, folder, Console(quiet=True), 1.0, signals)
+        with play.noted() as interruptions:
+            return play._play(spec, folder, Console(quiet=True), 1.0, interruptions)
 
     return SimpleNamespace(run=run, folder=folder, told=told)
 
@@ -90,3 +93,24 @@ def test_a_signal_just_after_the_start_ends_the_storm_in_order(played):
     played.run(play=interrupt)
     assert [name for name, *_ in played.told] == ["prepare", "play", "stop", "result", "end"]
     assert played.folder.path.exists()
+
+
+def lose(*_, **__):
+    raise FleetLost("the storm's coordinator has not answered for 60 s")
+
+
+def test_a_coordinator_that_is_lost_is_ended_and_the_run_stays_with_the_cure(played):
+    with pytest.raises(FleetLost) as told:
+        played.run(play=lose)
+    run = played.folder.run
+    assert str(told.value) == f"the storm's coordinator has not answered for 60 s.  (owray recover {run} accounts for every call)"
+    assert played.told[-1] == ("end",)
+    assert played.folder.path.exists()
+
+
+def test_the_command_then_ends_with_exit_code_4_and_one_line(tmp_path, monkeypatch, capfd):
+    app = typer.Typer()
+    storm.mount(app, lambda asked, console: nullcontext())
+    monkeypatch.setattr(play, "play", lose)
+    assert app(["--action", "noop", "--runs-dir", str(tmp_path)], standalone_mode=False) == 4
+    assert capfd.readouterr() == ("", "owray: the storm's coordinator has not answered for 60 s\n")

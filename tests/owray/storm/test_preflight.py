@@ -156,6 +156,13 @@ def test_a_storm_above_the_namespaces_limit_is_refused_with_the_cure(standalone)
     assert "binds first  calls a minute" in found.text
 
 
+def test_a_minute_that_is_used_up_is_told_after_what_refuses_the_storm_in_any_minute(tmp_path):
+    with running_platform(tmp_path / "closed", invocations_per_minute=0) as closed:
+        found = check(closed, rps=100, duration_s=60)
+    assert found.refusal.startswith("not played: calls a minute: 6,000 asked for, 0 there, and 1 more.")
+    assert "refused    the limit of calls a minute is used up: 1 calls, 0 allowed\n" in found.text
+
+
 def test_forced_it_goes_on_and_says_so(standalone):
     found = check(standalone, rps=100, duration_s=60, force=True)
     assert "forced     calls a minute: 6,000 asked for, 60 there\n" in found.text

@@ -54,6 +54,15 @@ def stormy(row):
     return row | {"held_us": 5_000} if row["seq"] % 7 == 0 else row
 
 
+@pytest.mark.parametrize(
+    ("service_us", "told"), [(10_930, "run 9.00, overhead under 1"), (11_000, "run 9.00"), (12_460, "run 9.00, overhead 1.46")]
+)
+def test_what_whole_milliseconds_leave_below_zero_is_less_than_one(played, service_us, told):
+    assert f"time went  lag 0.02, wait 2.00, {told}  (ms, mean of ok calls)" in printed(
+        played(lambda row: row | {"service_us": service_us})
+    )
+
+
 def test_the_summary_of_a_quiet_storm(played):
     assert is_golden("storm_quiet.txt", printed(played()))
 

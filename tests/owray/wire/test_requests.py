@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owray.plan.mix import Check, Entry, Variant
+from owray.record.layout import NULL_8
 from owray.wire.outcome import read
 from owray.wire.requests import prepare
 from owray.wire.web_outcome import read_trigger, read_web
@@ -34,8 +35,12 @@ class Parsed:
         self.whole += 1
 
 
-def prepared(entry, run="20260101-120000-ab12"):
-    return prepare([entry], host="127.0.0.1:3233", auth="uuid:key", namespace="_", run=run)[0]
+def prepared(entry, run="20260101-120000-ab12", auth="uuid:key"):
+    return prepare([entry], host="127.0.0.1:3233", auth=auth, namespace="_", run=run)[0]
+
+
+def nothing(name):
+    """A reply without headers."""
 
 
 @given(st.integers(0, 2**62))
@@ -88,7 +93,7 @@ def test_a_trigger_is_fired_with_its_parameters():
     parsed = Parsed(request.of(7))
     assert (parsed.method, parsed.url, parsed.body) == (b"POST", b"/api/v1/namespaces/_/triggers/tick", b'{"a":1}')
     assert "authorization" in parsed.headers
-    assert request.read is read_trigger
+    assert request.read(204, b"", nothing, None) == read_trigger(204, b"", nothing, None) != read(204, b"", nothing, None)
 
 
 WEB = "/api/v1/web/guest/default/page.html?lang=en"
@@ -119,9 +124,31 @@ def test_parameters_of_a_get_are_in_its_query(path, parameters, url):
     assert "content-type" not in parsed.headers
 
 
-def test_a_check_is_compiled_once_for_all_variants_and_costs_other_actions_nothing():
+def test_a_check_is_compiled_once_for_all_variants_and_is_not_made_of_other_actions():
     variants = tuple(Variant({"n": number}) for number in range(3))
     checked = prepared(Entry("own", "/_/x", "", "x", variants=variants, check=Check(expect="{}")))
     assert len({request.read for request in checked}) == 1
-    assert checked[0].read is not read
-    assert prepared(Entry("own", "/_/x", "", "x"))[0].read is read
+    unchecked = prepared(Entry("own", "/_/x", "", "x"))[0]
+    assert [request.read(200, b"{}", nothing, None).checked for request in (checked[0], unchecked)] == [True, NULL_8]
+
+
+SECRET = "1k" * 32
+
+
+@pytest.mark.parametrize("quoted", [f"uuid:{SECRET}", SECRET, "Basic " + base64.b64encode(f"uuid:{SECRET}".encode()).decode()])
+@pytest.mark.parametrize("kind", ["action", "trigger"])
+def test_a_key_that_an_answer_quotes_gets_into_no_row(kind, quoted):
+    (request,) = prepared(Entry("own", "/_/x", "", "x", kind=kind), auth=f"uuid:{SECRET}")
+    body = json.dumps({"error": f"what shall I do with {quoted}? 12 times", "code": "\xff"}).encode()
+    assert request.read(401, body, nothing, None).error.removesuffix("(the key)? N times") in (
+        "what shall I do with ",
+        "what shall I do with Basic ",
+    )
+    plain = b"<h1>\xff " + quoted.encode()
+    assert request.read(503, plain, nothing, None).error.endswith("(the key)")
+
+
+def test_a_request_shows_nobody_its_key():
+    (request,) = prepared(Entry("own", "/_/x", "", "x"), auth=f"uuid:{SECRET}")
+    assert b"Authorization: Basic" in request.of(1)
+    assert "Authorization" not in repr(request)

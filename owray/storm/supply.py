@@ -5,40 +5,41 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import resource
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from owray.health.finding import Machine
+from owray.health.limits import most_descriptors, port_range
 from owray.openwhisk.inspect import namespace_limits
 from owray.openwhisk.target import Target
-from owray.storm.deploying import Prepared
-from owray.storm.figures import Capacity
+from owray.storm.deploying import PreparedPlatform
+from owray.storm.figures import Supply
 
 OPENWHISK_PAYLOAD_BYTES = 1_048_576
 """OpenWhisk's own default, where a platform does not say."""
 
-_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-def capacity_of(prepared: Prepared, target: Target) -> Capacity:
+def supply_of(prepared: PreparedPlatform, target: Target) -> Supply:
     """Limits of the namespace come before those of the system; memory and cores are told by owray's own platform alone."""
-    limits = namespace_limits(prepared.limits, prepared.info)
+    # A web action counts against the limits of its own namespace, which nobody else is told.
+    limits = namespace_limits(prepared.limits, prepared.info) if prepared.deployed else namespace_limits({}, {})
     own = _mapping(prepared.info.get("embedded"))
     knobs = _mapping(own.get("knobs"))
-    return Capacity(
+    return Supply(
         calls_a_minute=limits.calls_per_minute,
         concurrent_calls=limits.concurrent_calls,
         memory_mb=_first(knobs.get("user_memory_mb")),
         payload_bytes=_first(_size(prepared.limits.get("maxPayloadSize")), knobs.get("payload_bytes"), OPENWHISK_PAYLOAD_BYTES),
         cores=_first(own.get("container_cores"), os.cpu_count() if _is_here(target) else None),
-        descriptors=_descriptors(),
+        descriptors=most_descriptors(),
         ports=_ports(),
         profile=str(own.get("profile")) if own else None,
         namespace="NAMESPACE" if target.namespace == "_" else target.namespace,
+        fires_a_minute=limits.fires_per_minute,
     )
 
 
@@ -64,16 +65,7 @@ def _is_here(target: Target) -> bool:
         return False
 
 
-def _descriptors() -> int | None:
-    """What an invoker may have open: it takes all that the system allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if hard == resource.RLIM_INFINITY else hard
-
-
 def _ports() -> int | None:
     """How many connections one address of this machine can have to one of a platform."""
-    try:
-        first, last = map(int, _PORT_RANGE.read_text().split())
-    except (OSError, ValueError):
-        return None
-    return last - first + 1
+    limits = port_range(Machine())
+    return None if limits is None else limits[1] - limits[0] + 1
