@@ -29,6 +29,7 @@ from owray.plan.mix import Entry, Variant
 from owray.plan.recipe import Plan, Recipe
 from owray.record.journal import Header, Recorder
 from owray.record.layout import NULL_32, NULL_64
+from owray.wire.agenda import OpenLoop
 from owray.wire.alarm import best_alarm
 from owray.wire.garbage import QuietCollector
 from owray.wire.invoker import TICK_S, Invoker, Limits, Rows
@@ -250,9 +251,9 @@ async def make_invoker(port: int, recipe: Recipe, rows: Rows, limits: Limits, co
 
     pool = Pool(partial(open_plain, port), max_uses=1 << 40)
     await pool.fill(connections)
-    windows = Plan(recipe).windows()
+    agenda = OpenLoop(Plan(recipe).windows())
     requests = [[prepared(port)]]
-    invoker = Invoker(windows, requests, pool, rows, limits, time.monotonic_ns, lambda ring: best_alarm(loop, ring, time.monotonic_ns))
+    invoker = Invoker(agenda, requests, pool, rows, limits, time.monotonic_ns, lambda ring: best_alarm(loop, ring, time.monotonic_ns))
     return invoker, pool
 
 

@@ -85,15 +85,15 @@ def _play(way: Way, port: int, recipe: Recipe) -> Played:
                 ledger.recorder.close()
         [journal] = Path(folder).glob("*.journal")
         rows = np.concatenate([np.frombuffer(block.rows, PACKED_DTYPE) for block in Journal(journal).blocks()])
-    if len(rows) != recipe.rps * recipe.duration_s:
-        raise SystemExit(f"{recipe.rps * recipe.duration_s:,.0f} calls made {len(rows):,} rows")
+    if len(rows) != recipe.mean_rps * recipe.duration_s:
+        raise SystemExit(f"{recipe.mean_rps * recipe.duration_s:,.0f} calls made {len(rows):,} rows")
     p50, p99 = np.percentile(rows["lag_us"], [50, 99])
     return Played(float(p50), float(p99), float(np.percentile(rows["service_us"], 99)), cpu_ns / len(rows) / 1000)
 
 
 def _connections(recipe: Recipe) -> int:
     """For the calls that are in flight at once, and some to spare."""
-    return int(recipe.rps * DELAY_MS / 1000 * 1.1) + 10
+    return int(recipe.mean_rps * DELAY_MS / 1000 * 1.1) + 10
 
 
 async def _owray(port: int, recipe: Recipe, ledger: Ledger) -> int:
@@ -112,7 +112,7 @@ async def _aiohttp(port: int, recipe: Recipe, ledger: Ledger) -> int:
         await asyncio.gather(*(caller.connect() for _ in range(_connections(recipe))))
         tasks: set[asyncio.Task[None]] = set()
         ledger.t0_ns = time.monotonic_ns() + LEAD_NS
-        due_ns = [ledger.t0_ns + int((index + 0.5) / recipe.rps * 1e9) for index in range(int(recipe.rps * recipe.duration_s))]
+        due_ns = [ledger.t0_ns + int((index + 0.5) / recipe.mean_rps * 1e9) for index in range(int(recipe.mean_rps * recipe.duration_s))]
 
         def fire(seq: int, now_ns: int) -> None:
             task = asyncio.create_task(caller.call(seq, (due_ns[seq] - ledger.t0_ns) // 1000))

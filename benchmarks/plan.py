@@ -11,8 +11,9 @@ from functools import partial
 
 from benchmarks.clients import ENTRY
 from benchmarks.measure import Cores, Machine, Spread, arguments, interleave, pin, ratio, show
-from owray.plan.arrivals import Even, Poisson, Ramp, Spacing, due_us
+from owray.plan.arrivals import Even, Poisson, Spacing, due_us
 from owray.plan.recipe import Arrivals, Plan, Recipe
+from owray.plan.shapes import Ramp
 
 RPS = 100_000.0
 INVOKERS = 4

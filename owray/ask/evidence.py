@@ -72,5 +72,4 @@ def _balance(session: Session) -> dict[str, int]:
 
 
 def _expected_calls(manifest: Manifest) -> float:
-    recipe = manifest.recipe
-    return float(recipe.calls) if recipe.calls is not None else recipe.rps * recipe.duration_s
+    return manifest.recipe.expected_calls()

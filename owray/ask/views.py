@@ -187,7 +187,7 @@ def _run_row(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
         "workloads": list(dict.fromkeys(entry.workload for entry in recipe.entries)),
         "actions": list(dict.fromkeys(entry.action for entry in recipe.entries)),
         "arrivals": recipe.arrivals,
-        "rps": recipe.rps,
+        "rps": recipe.mean_rps,
         "duration_s": recipe.duration_s,
         "warmup_s": recipe.warmup_s,
         "planned": None,

@@ -39,8 +39,8 @@ def judge(
     """Judge a run by objectives: those given, or those that its storm was given. The run stays as it is."""
     from owray.openwhisk.catalogue import UnknownNameError
     from owray.record.run import find_run, runs_folder
+    from owray.storm.bad_request import BadRequest
     from owray.storm.report import exit_code
-    from owray.storm.request import BadRequest
 
     with plain_errors():
         folder = find_run(runs_folder(runs_dir), run)
@@ -86,8 +86,8 @@ def _aborted(manifest: Manifest) -> str | None:
 
 
 def _objectives(manifest: Manifest, slo: list[str]) -> tuple[Objective, ...]:
+    from owray.storm.bad_request import BadRequest
     from owray.storm.objectives import read_objectives
-    from owray.storm.request import BadRequest
 
     own = manifest.options.get("objectives", [])
     if not isinstance(own, list) or not all(isinstance(text, str) for text in own):
@@ -102,7 +102,7 @@ def _verdict(folder: RunFolder, manifest: Manifest) -> Verdict:
     """The verdict that was kept with the run. Raises BadRequest where there is none, ManifestError where it cannot be read."""
     from owray.judge.verdict import Verdict
     from owray.record.run import ManifestError
-    from owray.storm.request import BadRequest
+    from owray.storm.bad_request import BadRequest
 
     if manifest.verdict is None:
         raise BadRequest(f"run {folder.run} is not over, or broke off: it has no verdict yet.  (owray recover {folder.run} gives it one)")

@@ -115,7 +115,7 @@ def _line(run: RunFolder) -> dict[str, Any]:
         list(manifest.tags),
         _status(run, manifest),
         (manifest.verdict or {}).get("level"),
-        f"{manifest.recipe.rps:g}",
+        f"{manifest.recipe.mean_rps:g}",
         _length(manifest),
         ", ".join(_calls(manifest)),
         manifest.target_url,
@@ -147,7 +147,7 @@ def _facts(
     yield from _if_any("command", " ".join(manifest.command))
     yield (
         "asked",
-        f"{recipe.rps:g} calls a second, {recipe.arrivals}, {_length(manifest)}, warm-up {recipe.warmup_s:g} s, seed {recipe.seed}",
+        f"{recipe.told()}, {recipe.arrivals}, {_length(manifest)}, warm-up {recipe.warmup_s:g} s, seed {recipe.seed}",
     )
     yield "calls", ", ".join(_calls(manifest))
     yield from _if_any("options", _pairs(manifest.options))

@@ -12,13 +12,22 @@ import typer
 class Shaping:
     """When calls are due, and how they are played."""
 
-    rps: Annotated[float, typer.Option(help="Calls a second.")] = 10.0
+    rps: Annotated[float | None, typer.Option(help="Calls a second. Default 10.")] = None
+    ramp: Annotated[str | None, typer.Option(help="From one rate to another: 0:5000:60s.", metavar="FROM:TO:TIME")] = None
+    stages: Annotated[
+        str | None, typer.Option(help="Levels and ramps one after another: '1000:30s,1000:5000:60s,0:10s'.", metavar="STAGE,...")
+    ] = None
+    sine: Annotated[str | None, typer.Option(help="A rate that swings: 1000:500:60s is a wave a minute.", metavar="MEAN:SWING:TIME")] = None
+    burst: Annotated[str | None, typer.Option(help="Bursts of calls due at once: 500,1000,2000.", metavar="CALLS,...")] = None
+    gap: Annotated[str | None, typer.Option(help="From one burst to the next: 10s.")] = None
+    at_once: Annotated[bool, typer.Option("--at-once", help="All --calls are due at once.")] = False
     duration: Annotated[str | None, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = None
     calls: Annotated[int | None, typer.Option(help="End after this many calls.")] = None
-    arrivals: Annotated[Literal["constant", "poisson"], typer.Option(help="How calls are spaced.")] = "constant"
+    arrivals: Annotated[Literal["constant", "uniform", "poisson"], typer.Option(help="How calls are spaced.")] = "constant"
     seed: Annotated[int, typer.Option(help="The same seed plans the same calls, on any number of invokers.")] = 1
     warmup: Annotated[str, typer.Option(help="Calls due before this are flagged, and left out of the summary.")] = "0s"
     timeout: Annotated[str, typer.Option(help="Give up on a call after this. OpenWhisk may rightly answer after 75 s.")] = "90s"
+    late: Annotated[str, typer.Option(help="What becomes of a call that is late: send it, or drop:TIME after its time.")] = "send"
     max_in_flight: Annotated[int | None, typer.Option(help="At most so many calls under way; others are held, and rows say so.")] = None
     invokers: Annotated[int, typer.Option(help="Processes that share the plan.")] = 1
 

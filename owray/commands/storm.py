@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from owray.openwhisk.choice import Asked
     from owray.storm.ground import Ground
+    from owray.storm.load import LoadRequest
     from owray.storm.request import StormRequest
 
 LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
@@ -55,22 +56,22 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 
 
 def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: list[str], runs: Path | None) -> StormRequest:
+    from owray.storm.bad_request import BadRequest, seconds
+    from owray.storm.load import drop_after
     from owray.storm.objectives import read_objectives
-    from owray.storm.request import BadRequest, StormRequest, seconds
+    from owray.storm.request import StormRequest
 
     try:
         return StormRequest(
-            rps=shaping.rps,
-            duration_s=None if shaping.duration is None else seconds(shaping.duration, "--duration"),
-            calls=shaping.calls,
+            load=_load(shaping),
             workload=calling.workload,
             action=calling.action,
             size=calling.size,
-            arrivals=shaping.arrivals,
             seed=shaping.seed,
             warmup_s=seconds(shaping.warmup, "--warmup"),
             timeout_s=seconds(shaping.timeout, "--timeout"),
             max_in_flight=shaping.max_in_flight,
+            drop_after_s=drop_after(shaping.late),
             invokers=shaping.invokers,
             runs=runs,
             preflight=precautions.preflight,
@@ -83,6 +84,24 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
         raise typer.TyperException(str(problem)) from None
 
 
+def _load(shaping: Shaping) -> LoadRequest:
+    from owray.storm.bad_request import seconds
+    from owray.storm.load import LoadRequest
+
+    return LoadRequest(
+        rps=shaping.rps,
+        duration_s=None if shaping.duration is None else seconds(shaping.duration, "--duration"),
+        calls=shaping.calls,
+        arrivals=shaping.arrivals,
+        ramp=shaping.ramp,
+        stages=shaping.stages,
+        sine=shaping.sine,
+        burst=shaping.burst,
+        gap_s=None if shaping.gap is None else seconds(shaping.gap, "--gap"),
+        at_once=shaping.at_once,
+    )
+
+
 def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
     from rich.console import Console
 
@@ -90,12 +109,12 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
     from owray.openwhisk.catalogue import ManifestError, UnknownNameError
     from owray.openwhisk.client import OpenWhiskError
     from owray.openwhisk.target import TargetError
+    from owray.storm.bad_request import BadRequest
     from owray.storm.choose import choose
     from owray.storm.live import error_stream
     from owray.storm.objectives import check_actions, check_samples
     from owray.storm.play import place_for_runs, play
     from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, findings, render
-    from owray.storm.request import BadRequest
 
     errors = error_stream()
     progress = Console(file=errors, force_interactive=None if errors.isatty() else False)  # FORCE_COLOR makes no terminal of a file

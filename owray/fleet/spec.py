@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -60,7 +60,7 @@ class StormSpec:
         cap = self.limits.max_in_flight
         mine = None if cap is None else cap * (invoker + 1) // self.invokers - cap * invoker // self.invokers
         core = self.cores[invoker % len(self.cores)] if self.cores else None
-        return PlayerSpec(self, invoker, node, core, Limits(self.limits.timeout_ms, mine))
+        return PlayerSpec(self, invoker, node, core, replace(self.limits, max_in_flight=mine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class PlayerSpec:
 
         A cold start holds up that many, and opening a connection costs the platform as much as a call does: then it would have both to do.
         """
-        wanted = min(max(round(self.storm.recipe.rps / self.storm.invokers * 0.2), 2), 1024)
+        peak_rps = max(stream.shape.peak_rps for stream in self.storm.recipe.streams)
+        wanted = min(max(round(peak_rps / self.storm.invokers * 0.2), 2), 1024)
         return wanted if self.limits.max_in_flight is None else min(wanted, self.limits.max_in_flight)
 
 

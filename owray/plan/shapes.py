@@ -7,7 +7,8 @@
     Bursts     all calls of a burst at once, then nothing           --burst 500,1000,2000 --gap 10s, --at-once
     Steps      an exact count of calls in each step                 --plan lee2018, counts a minute of a trace
 
-Each is a `Rate` (owray.plan.arrivals): its integral N(t) turned round, vectorised over one window of calls. A shape is data as well, and
+Each is a `Rate` (owray.plan.arrivals): its integral N(t) turned round, vectorised over one window of calls; `peak_rps` is its highest
+rate (of bursts: within a second). A shape is data as well, and
 is kept in a run's manifest under its tag.
 """
 
@@ -39,6 +40,10 @@ class Ramp(msgspec.Struct, frozen=True, tag="ramp"):
         if not (0 < self.duration_s < math.inf and 0 <= self.start_rps < math.inf and 0 <= self.end_rps < math.inf):
             raise ValueError(f"a ramp needs a duration above zero and rates of zero or more, got {self}")
 
+    @property
+    def peak_rps(self) -> float:
+        return max(self.start_rps, self.end_rps)
+
     def expected_calls(self) -> float:
         return (self.start_rps + self.end_rps) / 2 * self.duration_s
 
@@ -64,6 +69,10 @@ class Stages(msgspec.Struct, frozen=True, tag="stages"):
     def duration_s(self) -> float:
         return math.fsum(ramp.duration_s for ramp in self.ramps)
 
+    @property
+    def peak_rps(self) -> float:
+        return max(ramp.peak_rps for ramp in self.ramps)
+
     def expected_calls(self) -> float:
         return math.fsum(ramp.expected_calls() for ramp in self.ramps)
 
@@ -77,8 +86,7 @@ class Stages(msgspec.Struct, frozen=True, tag="stages"):
         return np.minimum(begin_s[piece] + inside, begin_s[piece + 1])
 
     def told(self) -> str:
-        peak = max(max(ramp.start_rps, ramp.end_rps) for ramp in self.ramps)
-        return f"{len(self.ramps)} stages of up to {peak:g} calls a second"
+        return f"{len(self.ramps)} stages of up to {self.peak_rps:g} calls a second"
 
 
 class Sine(msgspec.Struct, frozen=True, tag="sine"):
@@ -98,6 +106,10 @@ class Sine(msgspec.Struct, frozen=True, tag="sine"):
             raise ValueError(f"a sine needs a mean rate above zero and an amplitude of at most that, got {self}")
         if not (0 < self.period_s < math.inf and 0 < self.duration_s < math.inf):
             raise ValueError(f"a sine needs a period and a duration above zero, got {self}")
+
+    @property
+    def peak_rps(self) -> float:
+        return self.mean_rps + self.amplitude_rps
 
     def expected_calls(self) -> float:
         return float(self._integral(np.float64(self.duration_s)))
@@ -141,6 +153,10 @@ class Bursts(msgspec.Struct, frozen=True, tag="bursts"):
     def duration_s(self) -> float:
         return len(self.sizes) * self.gap_s
 
+    @property
+    def peak_rps(self) -> float:
+        return max(self.sizes) / min(self.gap_s, 1.0)
+
     def expected_calls(self) -> float:
         return float(sum(self.sizes))
 
@@ -168,6 +184,10 @@ class Steps(msgspec.Struct, frozen=True, tag="steps"):
     @property
     def duration_s(self) -> float:
         return len(self.counts) * self.step_s
+
+    @property
+    def peak_rps(self) -> float:
+        return max(self.counts) / self.step_s
 
     def expected_calls(self) -> float:
         return float(sum(self.counts))

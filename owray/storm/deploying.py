@@ -9,9 +9,9 @@ from owray.openwhisk.catalogue import Manifest
 from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.deploy import Deployed, deploy_all, is_supported
 from owray.openwhisk.target import Target
+from owray.storm.bad_request import BadRequest
 from owray.storm.choose import Chosen
 from owray.storm.own import find_own
-from owray.storm.request import BadRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class Accuracy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The storm. `spent_calls` are those made before it on the same account; `is_fired` says that its calls fire a trigger."""
+    """The storm: `rps` at its highest, `burst` calls due at once. `spent_calls` are those made before it on the same account; `is_fired`
+    says that its calls fire a trigger."""
 
     rps: float
     planned: int
@@ -38,13 +39,14 @@ class Demand:
     max_in_flight: int | None = None
     invokers: int = 1
     is_random: bool = False
+    burst: int = 0
     spent_calls: int = 0
     is_fired: bool = False
 
     def at_once(self, seconds_a_call: float) -> float:
         """Calls under way at a time, on average: Little's law, bounded by the plan and by the user's own cap."""
         cap = math.inf if self.max_in_flight is None else self.max_in_flight
-        return min(self.rps * seconds_a_call, self.planned, cap)
+        return min(max(self.rps * seconds_a_call, self.burst), self.planned, cap)
 
     def swell(self, mean: float) -> float:
         """What a mean comes to at times: three standard deviations more where arrivals are random."""

@@ -110,7 +110,7 @@ def _properties(findings: Findings) -> dict[str, str]:
         "run": findings.manifest.run,
         "verdict": findings.verdict.level.value,
         "actions": ", ".join(dict.fromkeys(entry.action for entry in recipe.entries)),
-        "rps": f"{recipe.rps:g}",
+        "rps": f"{recipe.mean_rps:g}",
         "target": str(findings.manifest.target_url or ""),
     }
 

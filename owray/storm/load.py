@@ -50,9 +50,8 @@ class LoadRequest:
             raise BadRequest(f"--arrivals {self.arrivals}: the calls of a burst are due at once; there is nothing to space")
         if not shape.expected_calls() > 0:
             raise BadRequest(f"{self._option()}: this plans no call")
-        planned = shape.expected_calls() if self.calls is None else min(self.calls, shape.expected_calls())
-        if planned > MOST_CALLS:
-            raise BadRequest(f"a storm of {planned:,.0f} calls is more than the {MOST_CALLS:,} that one run may have; make it shorter")
+        if self.planned > MOST_CALLS:
+            raise BadRequest(f"a storm of {self.planned:,.0f} calls is more than the {MOST_CALLS:,} that one run may have; make it shorter")
 
     def shape(self) -> Shape:
         """Raises BadRequest, which names the option and the place in it."""
@@ -69,6 +68,12 @@ class LoadRequest:
         if self.duration_s is not None and option in _OWN_DURATION:
             raise BadRequest(f"--duration: {option} says itself how long it lasts")
         return _READERS[option](self)
+
+    @property
+    def planned(self) -> float:
+        """How many calls, or about how many where arrivals are random."""
+        planned = self.shape().expected_calls()
+        return planned if self.calls is None else min(planned, self.calls)
 
     @property
     def planned_s(self) -> float:
@@ -154,6 +159,16 @@ def _at_once(load: LoadRequest) -> Shape:
     if load.calls > MOST_CALLS:
         raise BadRequest(f"--calls is at most {MOST_CALLS:,}, not {load.calls:,}")
     return Bursts((load.calls,), _AT_ONCE_S)
+
+
+def drop_after(late: str) -> float | None:
+    """What `--late` says: None for `send`, else the seconds of `drop:TIME`. Raises BadRequest."""
+    policy, colon, time = late.strip().partition(":")
+    if policy == "send" and not colon:
+        return None
+    if policy == "drop" and colon:
+        return seconds(time, "--late")
+    raise BadRequest(f"--late {late!r}: it is send (late calls are sent all the same) or drop:2s (those 2 s late are not sent)")
 
 
 _READERS: Mapping[str, Callable[[LoadRequest], Shape]] = {

@@ -12,7 +12,8 @@ from owray.judge.results import ObjectiveResult, State
 from owray.judge.verdict import Level
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.plan.mix import Entry
-from owray.storm.request import BadRequest, StormRequest
+from owray.storm.bad_request import BadRequest
+from owray.storm.request import StormRequest
 
 _STYLE = {State.MET: "green", State.MISSED: "bold red", State.UNDECIDED: "bold yellow"}
 _INDENT = " " * 11
@@ -38,12 +39,13 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
 def check_samples(request: StormRequest) -> None:
     """Raises BadRequest where fewer calls are planned than an objective takes to be decided, unless nobody is to look or it is forced."""
     needed = max((objective.samples_needed for objective in request.objectives), default=0)
-    planned = round(request.rps * request.planned_s)
-    measured = round(request.rps * (request.planned_s - request.warmup_s))
+    load = request.load
+    planned = round(load.planned)
+    measured = round(load.planned * (1 - request.warmup_s / load.planned_s))
     if measured >= needed or request.force or not request.preflight:
         return
     calls = needed + planned - measured
-    cure = f"--calls {calls}, or a --duration of {math.ceil(calls / request.rps)}s; --force plays it all the same"
+    cure = f"--calls {calls}, or a --duration of {math.ceil(calls / load.planned * load.planned_s)}s; --force plays it all the same"
     raise BadRequest(f"too few calls: an objective takes {needed:,} after the warm-up, and {measured:,} are planned.  ({cure})")
 
 

@@ -24,7 +24,8 @@ from owray.openwhisk.names import NAME
 from owray.openwhisk.records import annotations_of
 from owray.openwhisk.target import Target
 from owray.plan.mix import Check, Entry, Kind, Method, Variant
-from owray.storm.request import BadRequest, StormRequest
+from owray.storm.bad_request import BadRequest
+from owray.storm.request import StormRequest
 
 WORKLOAD = "own"
 """What rows hold as the workload of what is no catalogue's."""

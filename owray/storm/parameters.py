@@ -25,7 +25,8 @@ import msgspec
 from owray.openwhisk.catalogue import Manifest
 from owray.openwhisk.properties import read_text
 from owray.plan.mix import MOST_VARIANTS, Check, Variant
-from owray.storm.request import BadRequest, CallRequest
+from owray.storm.bad_request import BadRequest
+from owray.storm.request import CallRequest
 from owray.wire.checks import CheckError, complaint_of
 
 Row = Mapping[str, Any]

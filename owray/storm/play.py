@@ -36,6 +36,7 @@ from owray.plan.recipe import Plan
 from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
 from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
+from owray.storm.bad_request import BadRequest
 from owray.storm.choose import Chosen
 from owray.storm.deploying import PreparedPlatform, prepare
 from owray.storm.ground import Ground
@@ -43,8 +44,7 @@ from owray.storm.interruptions import Interruptions, noted, unwinding
 from owray.storm.judging import Judged, judge
 from owray.storm.live import LiveView
 from owray.storm.preflight import before_the_storm
-from owray.storm.request import BadRequest, StormRequest
-from owray.wire.invoker import Limits
+from owray.storm.request import StormRequest
 
 if TYPE_CHECKING:
     from owray.fleet.driver import Driver
@@ -88,7 +88,7 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
             folder=folder.path.resolve(),
             recipe=recipe,
             gateway=ground.gateway(),
-            limits=Limits(timeout_ms=round(request.timeout_s * 1000), max_in_flight=request.max_in_flight),
+            limits=request.limits,
             invokers=request.invokers,
             cores=ground.cluster.cores,
         )

@@ -18,13 +18,15 @@ from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry
 from owray.plan.recipe import Recipe
+from owray.plan.shapes import Bursts
 from owray.storm import preflight_view as view
+from owray.storm.bad_request import BadRequest
 from owray.storm.beforehand import Called, NextMinute, call_beforehand
 from owray.storm.ceilings import binds_first, weigh
 from owray.storm.deploying import PreparedPlatform
 from owray.storm.figures import Demand, Fit, Measured, Supply
 from owray.storm.prewarm import prewarm
-from owray.storm.request import BadRequest, StormRequest
+from owray.storm.request import StormRequest
 from owray.storm.supply import supply_of
 
 CALLS_AN_ACTION = 6
@@ -72,7 +74,7 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     if spoilers and not request.force:
         view.show_refusal(called, ceilings, supply, console)
         raise Refused(view.refusal(spoilers, supply))
-    view.show_passed(called, ceilings, supply, request.planned_s, console)
+    view.show_passed(called, ceilings, supply, request.load.planned_s, console)
     lowest = binds_first(ceilings)
     return {
         "calls": made,
@@ -114,16 +116,16 @@ def _payload_bytes(entry: Entry) -> int:
 
 def _asked(request: StormRequest, spent: int) -> Demand:
     """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
-    length_s = request.planned_s
-    planned = max(1, round(request.rps * length_s))
+    shape = request.load.shape()
     return Demand(
-        rps=request.rps,
-        planned=planned,
-        length_s=length_s,
+        rps=shape.peak_rps,
+        planned=max(1, round(request.load.planned)),
+        length_s=request.load.planned_s,
+        burst=max(shape.sizes) if isinstance(shape, Bursts) else 0,
         timeout_ms=round(request.timeout_s * 1000),
         max_in_flight=request.max_in_flight,
         invokers=request.invokers,
-        is_random=request.arrivals == "poisson",
+        is_random=request.load.arrivals == "poisson",
         spent_calls=spent,
         is_fired=request.call.trigger is not None,
     )

@@ -98,7 +98,7 @@ def _headline(played: Played, summary: Summary, manifest: Manifest) -> Iterator[
     recipe = manifest.recipe
     actions = ", ".join(dict.fromkeys(f"{entry.action} {entry.size}".rstrip() for entry in recipe.entries))
     phase = f" after {recipe.warmup_s:g} s of warm-up" if recipe.warmup_s else ""
-    yield f"\n[bold]{escape(actions)}[/] at {recipe.rps:g} calls a second, {recipe.arrivals}, for {summary.measure_s:g} s{phase}"
+    yield f"\n[bold]{escape(actions)}[/] at {recipe.told()}, {recipe.arrivals}, for {summary.measure_s:g} s{phase}"
     if played.fleet.aborted is not None:
         yield early_end(played.fleet.aborted)
     checked = f" ({summary.checked:,} with their result checked)" if summary.checked else ""

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from owray.judge.objectives import Objective
 from owray.plan.mix import Entry, Method
-from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
+from owray.plan.recipe import Recipe, Stream
+from owray.storm.bad_request import BadRequest
+from owray.storm.load import LoadRequest
+from owray.wire.invoker import Limits
 
-DEFAULT_RPS = 10.0
-DEFAULT_DURATION_S = 10.0
 DEFAULT_TIMEOUT_S = 90.0
 """Longer than any answer that OpenWhisk may rightly give: 202 after 60 s, the controller's 503 after 65 s, nginx's 504 after 75 s."""
 
-MOST_RPS = 1e6
 MOST_PREWARMED = 1000
 """Containers of an action: more are beyond what calls from one place can hold open together."""
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", re.ASCII)
-
-
-class BadRequest(ValueError):
-    """A storm that cannot be; the text names cause and fix."""
-
-
-def seconds(text: str, option: str) -> float:
-    """ "500ms", "10s", "2m" or "1h", as given to an option. Raises BadRequest."""
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None:
-        raise BadRequest(f"{option}: {text!r} is no duration; one looks like 500ms, 10s, 2m or 1h")
-    if match[2] is None:
-        raise BadRequest(f"{option}: {text!r} has no unit; {match[1]} seconds are {match[1]}s, and there are ms, m and h")
-    return float(match[1]) * _UNITS_S[match[2]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +48,17 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class StormRequest:
-    """A storm as asked for. Of `workload`, `action` and what `call` may name exactly one is given; of `calls` and `duration_s` the first
-    ends the storm."""
+    """A storm as asked for. Of `workload`, `action` and what `call` may name exactly one is given."""
 
-    rps: float = DEFAULT_RPS
-    duration_s: float | None = None
-    calls: int | None = None
+    load: LoadRequest = field(default_factory=LoadRequest)
     workload: str | None = None
     action: str | None = None
     size: str | None = None
-    arrivals: Arrivals = "constant"
     seed: int = 1
     warmup_s: float = 0.0
     timeout_s: float = DEFAULT_TIMEOUT_S
     max_in_flight: int | None = None
+    drop_after_s: float | None = None
     invokers: int = 1
     runs: Path | None = None
     preflight: bool = True
@@ -96,9 +75,6 @@ class StormRequest:
     def _checks(self) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then; each may rely on those before it."""
         yield from self.call.checks(self.workload, self.action, self.size)
-        yield not 0 < self.rps <= MOST_RPS, f"--rps is to be above zero and at most {MOST_RPS:,.0f}, not {self.rps:g}"
-        yield self.calls is not None and self.calls < 1, f"--calls is to be at least 1, not {self.calls}"
-        yield self.duration_s is not None and not self.duration_s > 0, f"--duration is to be above zero, not {self.duration_s} s"
         yield not self.timeout_s > 0, f"--timeout is to be above zero, not {self.timeout_s:g} s"
         yield not 1 <= self.invokers <= 256, f"--invokers is to be between 1 and 256, not {self.invokers}"
         yield not 0 <= self.seed < 1 << 63, f"--seed lies between 0 and 2^63 - 1, not {self.seed}"
@@ -110,29 +86,15 @@ class StormRequest:
         cap = self.max_in_flight
         too_small = cap is not None and cap < self.invokers
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"
-        calls = self.rps * self.planned_s
-        yield calls > MOST_CALLS, f"a storm of {calls:,.0f} calls is more than the {MOST_CALLS:,} that one run may have; make it shorter"
-        nothing_left = self.warmup_s >= self.planned_s
-        yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.planned_s:g} s to measure"
+        nothing_left = self.warmup_s >= self.load.planned_s
+        yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.load.planned_s:g} s to measure"
 
     @property
-    def planned_s(self) -> float:
-        """How long the plan lasts, or about how long where calls are counted."""
-        counted_s = None if self.calls is None else self.calls / self.rps
-        ends = [end for end in (self.duration_s, counted_s) if end is not None]
-        return min(ends, default=DEFAULT_DURATION_S)
+    def limits(self) -> Limits:
+        drop_after_ms = None if self.drop_after_s is None else round(self.drop_after_s * 1000)
+        return Limits(round(self.timeout_s * 1000), self.max_in_flight, drop_after_ms)
 
     def recipe(self, entries: tuple[Entry, ...]) -> Recipe:
         """The plan that this asks for, over these entries."""
-        duration_s = self.duration_s
-        if duration_s is None:
-            duration_s = DEFAULT_DURATION_S if self.calls is None else Recipe.duration_of(self.calls, self.rps)
-        return Recipe(
-            rps=self.rps,
-            duration_s=duration_s,
-            entries=entries,
-            arrivals=self.arrivals,
-            seed=self.seed,
-            warmup_s=self.warmup_s,
-            calls=self.calls,
-        )
+        stream = Stream(self.load.shape(), self.load.arrivals)
+        return Recipe((stream,), entries, seed=self.seed, warmup_s=self.warmup_s, calls=self.load.calls)

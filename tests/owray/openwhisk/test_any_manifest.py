@@ -11,6 +11,7 @@ from owray.openwhisk.catalogue import ManifestError, UnknownNameError, load
 from owray.plan.mix import Entry
 from owray.plan.recipe import Plan
 from owray.storm.choose import entries
+from owray.storm.load import LoadRequest
 from owray.storm.request import StormRequest
 
 EXAMPLES = int(os.environ.get("OWRAY_FUZZ", "500"))
@@ -86,7 +87,7 @@ def test_any_manifest_is_an_action_that_can_be_planned_or_refused_in_one_line(fo
         assert str(folder) in mix
         assert "\n" not in mix
         return
-    recipe = StormRequest(action="adds", rps=10, calls=3).recipe(mix)
+    recipe = StormRequest(action="adds", load=LoadRequest(calls=3)).recipe(mix)
     assert sum(len(window) for window in Plan(recipe).windows()) == 3
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from owray.openwhisk.catalogue import UnknownNameError
+from owray.storm.bad_request import BadRequest
 from owray.storm.choose import choose
-from owray.storm.request import BadRequest, CallRequest, StormRequest
+from owray.storm.request import CallRequest, StormRequest
 
 
 def notes(**asked):

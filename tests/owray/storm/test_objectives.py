@@ -11,10 +11,12 @@ from support.runs import finished_run, recipe
 from owray.fleet.spec import FleetReport
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.record.layout import Outcome
+from owray.storm.bad_request import BadRequest
 from owray.storm.objectives import check_actions, check_samples, read_objectives
 from owray.storm.play import judged
 from owray.storm.report import as_json_text, exit_code, findings, render
-from owray.storm.request import BadRequest, StormRequest
+from owray.storm.load import LoadRequest
+from owray.storm.request import StormRequest
 
 FINE = FleetReport(reports=(), lost=(), late=(), aborted=None)
 STOPPED = FleetReport(reports=(), lost=(), late=(), aborted="Ctrl-C")
@@ -38,7 +40,7 @@ def played(tmp_path):
 
 
 def storm_of(calls, objective="p99<1s", **asked):
-    return StormRequest(action="noop", rps=100.0, calls=calls, objectives=read_objectives([objective]), **asked)
+    return StormRequest(action="noop", load=LoadRequest(rps=100.0, calls=calls), objectives=read_objectives([objective]), **asked)
 
 
 def test_too_few_calls_for_an_objective_are_refused_by_the_plan_alone():

@@ -3,8 +3,9 @@
 import pytest
 
 from owray.plan.mix import Variant
+from owray.storm.bad_request import BadRequest
 from owray.storm.own import own_of
-from owray.storm.request import BadRequest, CallRequest, StormRequest
+from owray.storm.request import CallRequest, StormRequest
 
 
 def action(name):

@@ -12,9 +12,10 @@ import pytest
 
 from owray.openwhisk.catalogue import find
 from owray.plan.mix import MOST_VARIANTS, Check
+from owray.storm.bad_request import BadRequest
 from owray.storm.choose import choose
 from owray.storm.parameters import payload_of, read_parameters
-from owray.storm.request import BadRequest, CallRequest, StormRequest
+from owray.storm.request import CallRequest, StormRequest
 
 
 @pytest.fixture

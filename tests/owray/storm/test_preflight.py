@@ -18,6 +18,7 @@ from owray.storm.deploying import prepare
 from owray.storm.parameters import Payload
 from owray.storm.preflight import Refused, before_the_storm
 from owray.storm.prewarm import MOST_ROUNDS, prewarm
+from owray.storm.load import LoadRequest
 from owray.storm.request import StormRequest
 
 KIND = "python:default"
@@ -62,7 +63,8 @@ def check(platform, *entries, **asked):
     """What the preflight of a storm finds: fields of the manifest, and what was printed. Entries default to noop's."""
     manifests = (find("noop"),)
     text = io.StringIO()
-    request = StormRequest(**{"action": "noop", "rps": 10, "duration_s": 1, **asked})
+    load = {name: asked.pop(name) for name in ("rps", "duration_s", "calls", "arrivals") if name in asked}
+    request = StormRequest(**{"action": "noop", "load": LoadRequest(**{"duration_s": 1, **load}), **asked})
 
     async def run():
         prepared = await prepare(platform.target, chosen(manifests))
