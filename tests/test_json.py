@@ -200,7 +200,7 @@ def test_storm(printed, tmp_path):
     shown = printed("runs show", "--runs-dir", tmp_path)
     assert (shown["manifest"]["verdict"], shown["manifest"]["fleet"]) == (document["verdict"], document["invokers"])
     assert (shown["manifest"]["objectives"], shown["sizes"]["rows"]) == (document["objectives"], 20)
-    assert (shown["manifest"]["preflight"]["forced"], shown["manifest"]["prewarm"][0]["warm"]) == (True, 1)
+    assert (shown["manifest"]["preflight"]["forced"], shown["manifest"]["prewarm"][0]["warm"]) == (False, 1)
 
 
 def test_storm_without_an_answer(printed, tmp_path):

@@ -34,7 +34,7 @@ from owray.fleet.spec import FleetReport, Phase, PlayerReport, Progress, Ready, 
 from owray.plan.recipe import Plan
 from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
-from owray.record.recover import complete
+from owray.record.recover import Recovery, StillPlaying, complete
 from owray.record.run import ManifestError, RunFolder
 from owray.wire.counters import Counters
 
@@ -48,6 +48,9 @@ UNHEEDED_S = 30.0
 
 SEALED_WITHIN_S = 30.0
 """For a scribe to convert what is left: a journal of a million rows takes about a second."""
+
+KILLED_WITHIN_S = 10.0
+"""For a process to be gone once it was killed, on a machine that has much else to do."""
 
 NODE = "0"
 """What the one node is called in folders and rows."""
@@ -172,8 +175,8 @@ class Coordinator:
         try:  # a scribe that fails leaves journals, which `complete` converts
             await asyncio.wait_for(self._scribe_finishes(), SEALED_WITHIN_S)
         except (RayActorError, RayTaskError, TimeoutError):
-            ray.kill(self._scribe)  # a lock of its on a journal ends with it
-        recovery = await asyncio.to_thread(complete, self._folder, self._folder.load())
+            ray.kill(self._scribe)
+        recovery = await self._complete()
         if recovery.set_aside:
             damaged = f"{', '.join(recovery.set_aside)} could not be read: its calls count as lost"
             self._end_early(EarlyEnd(Kind.JOURNAL_DAMAGED, damaged))
@@ -193,6 +196,17 @@ class Coordinator:
         )
         self._folder.remove_journals()
         return report
+
+    async def _complete(self) -> Recovery:
+        """Give every call its row. A scribe that was killed holds the journal it was at until its process is gone."""
+        give_up_s = time.monotonic() + KILLED_WITHIN_S
+        while True:
+            try:
+                return await asyncio.to_thread(complete, self._folder, self._folder.load())
+            except StillPlaying:
+                if time.monotonic() > give_up_s:
+                    raise
+                await asyncio.sleep(0.05)
 
     async def _scribe_finishes(self) -> None:
         await self._scribe.finish.remote()
