@@ -185,7 +185,7 @@ def test_the_percentile_in_sql_is_the_percentile_of_the_judge(case):
 
 def test_a_plan_is_counted_only_for_a_query_that_names_runs(tmp_path, monkeypatch):
     folder, counted = finished_run(tmp_path), []
-    monkeypatch.setattr(Plan, "count", lambda plan: counted.append(plan.recipe.rps) or 100)
+    monkeypatch.setattr(Plan, "count", lambda plan: counted.append(plan.recipe.mean_rps) or 100)
     with Session([folder]) as session:
         session.one("select count(*) from calls")
         assert not counted

@@ -75,7 +75,7 @@ def test_a_run_from_before_there_were_own_actions_can_be_read(tmp_path):
 def test_the_manifest_on_disk_is_plain_json_with_its_version(tmp_path):
     data = json.loads((new_run(tmp_path).path / "run.json").read_text())
     assert data["schema"] == 1
-    assert data["recipe"]["rps"] == 100
+    assert data["recipe"]["streams"][0]["shape"] == {"type": "ramp", "start_rps": 100.0, "end_rps": 100.0, "duration_s": 1.0}
     assert data["status"] == "running"
 
 

@@ -12,10 +12,10 @@ from owray.fleet.spec import FleetReport
 from owray.openwhisk.catalogue import UnknownNameError
 from owray.record.layout import Outcome
 from owray.storm.bad_request import BadRequest
+from owray.storm.load import LoadRequest
 from owray.storm.objectives import check_actions, check_samples, read_objectives
 from owray.storm.play import judged
 from owray.storm.report import as_json_text, exit_code, findings, render
-from owray.storm.load import LoadRequest
 from owray.storm.request import StormRequest
 
 FINE = FleetReport(reports=(), lost=(), late=(), aborted=None)

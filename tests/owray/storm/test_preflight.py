@@ -15,10 +15,10 @@ from owray.openwhisk.target import Target
 from owray.plan.mix import Entry, Variant
 from owray.storm.choose import Chosen
 from owray.storm.deploying import prepare
+from owray.storm.load import LoadRequest
 from owray.storm.parameters import Payload
 from owray.storm.preflight import Refused, before_the_storm
 from owray.storm.prewarm import MOST_ROUNDS, prewarm
-from owray.storm.load import LoadRequest
 from owray.storm.request import StormRequest
 
 KIND = "python:default"
