@@ -2,7 +2,7 @@
 --
 -- The rows are held against the plan, which is made again from the recipe in the manifest: counting rows would only compare the rows
 -- with themselves. missing, duplicate and foreign must be 0. A run under way, or one that was cut off, misses what is not converted
--- yet (owray recover completes it).
+-- yet (owray recover completes it); of a closed loop that time ends all rows are foreign until then, since its plan is what was begun.
 
 with found as (
     select run, seq, count(*) as times

@@ -14,6 +14,7 @@ from owray.record.run import Manifest
 def facts_of(session: Session, *, lost: Collection[int] = (), late: Collection[int] = ()) -> Facts:
     """The facts of the one run of this session; which invokers were lost or late is known to the fleet, not to the rows."""
     (manifest,) = session.manifests
+    closed = manifest.recipe.closed
     balance = _balance(session)
     measured = session.one(_MEASURED)
     spacing = session.one(_SPACING)
@@ -30,6 +31,7 @@ def facts_of(session: Session, *, lost: Collection[int] = (), late: Collection[i
         **spacing,
         lost_invokers=tuple(sorted(lost)),
         late_invokers=tuple(sorted(late)),
+        users=None if closed is None else closed.users,
     )
 
 

@@ -7,13 +7,15 @@ than ten samples beyond); among all planned calls, one that is not ok counts as 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from owray.ask.session import Session
 from owray.plan.recipe import Plan
-from owray.record.run import Manifest
 
 _SHARES = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
+
+
+Loop = Literal["open", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Calls a second over the phase: due by the plan; attempted in it; answered (whatever the answer) in it."""
+    """Calls a second over the phase: due by the plan, or by the users of a closed loop; attempted in it; answered (whatever the answer)."""
 
     offered: float
     sent: float
@@ -61,6 +63,7 @@ class Summary:
     """
 
     run: str
+    loop: Loop
     planned: int
     attempted: int
     unsent: int
@@ -90,10 +93,11 @@ class Summary:
 def summarise(session: Session) -> Summary:
     """The figures of the one run of this session."""
     (manifest,) = session.manifests
-    from_us, to_us = measured_us(manifest)
+    from_us, to_us = measured_us(session)
     counts = session.one(_COUNTS)
     return Summary(
         run=manifest.run,
+        loop="open" if manifest.recipe.closed is None else "closed",
         planned=counts["planned"],
         attempted=counts["attempted"],
         unsent=counts["planned"] - counts["attempted"],
@@ -142,6 +146,8 @@ from (
 )
 """
 
+_LAST_END = "select coalesce(max(intended_us + response_us), 0)::bigint as end_us from calls"
+
 _BREAKDOWN = """
 select
     avg(lag_us)                                                              as lag_us,
@@ -156,16 +162,23 @@ where phase = 'measure' and outcome = 'ok'
 """
 
 
-def measured_us(manifest: Manifest) -> tuple[int, int]:
-    """Where the measure phase begins and ends, in microseconds from t0."""
-    warmup_us = round(manifest.recipe.warmup_s * 1e6)
-    return warmup_us, max(Plan(manifest.recipe).length_us(), warmup_us)
+def measured_us(session: Session) -> tuple[int, int]:
+    """Where the measure phase of the one run of this session begins and ends, in microseconds from t0.
+
+    A closed loop that time did not end ends with its last call: by what it had to wait for, not by a plan.
+    """
+    (manifest,) = session.manifests
+    recipe = manifest.recipe
+    end_us = Plan(recipe).length_us()
+    if recipe.closed is not None and (recipe.calls is not None or manifest.early_end is not None):
+        end_us = min(end_us, session.one(_LAST_END)["end_us"])
+    warmup_us = round(recipe.warmup_s * 1e6)
+    return warmup_us, max(end_us, warmup_us)
 
 
 def rates(session: Session, action: str | None = None) -> Rates:
     """The rates of the one run of this session, or of one action's calls in it."""
-    (manifest,) = session.manifests
-    from_us, to_us = measured_us(manifest)
+    from_us, to_us = measured_us(session)
     if to_us == from_us:
         return Rates(0.0, 0.0, 0.0)
     counts = session.one(_RATES, {"from_us": from_us, "to_us": to_us, "action": action})

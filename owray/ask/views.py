@@ -104,14 +104,17 @@ def runs_table(runs: Runs) -> pa.Table:
 
 
 def count_planned(connection: DuckDBPyConnection, runs: Runs) -> None:
-    """Fill in how many calls each run planned: its plan is made for it, which takes a second for some 50 million calls."""
+    """Fill in how many calls each run planned: its plan is made for it, which takes a second for some 50 million calls. It stays null of
+    a closed loop whose end is not known yet."""
     for folder, manifest in runs:
+        if manifest.recipe.is_open_ended:
+            continue
         connection.execute("update runs set planned = ? where run = ?", [Plan(manifest.recipe).count(), folder.run])
 
 
 def make_plan(connection: DuckDBPyConnection, runs: Runs) -> None:
     """Make the view of all planned calls. They are made again from the recipes and kept in the session: 18 bytes a call, with names in
-    a table of their own."""
+    a table of their own. The calls of a closed loop have no due time."""
     connection.from_arrow(_NO_PLAN.empty_table()).create("no_plan")
     some = []
     for index, (folder, manifest) in enumerate(runs):
@@ -161,7 +164,8 @@ def _plan_entries(manifest: Manifest) -> pa.Table:
 
 def _plan_reader(manifest: Manifest) -> pa.RecordBatchReader:
     def batch(window: Window) -> pa.RecordBatch:
-        arrays = [pa.array(window.seqs), pa.array(window.due_us), pa.array(window.entries)]
+        due_us = pa.array(window.due_us) if manifest.recipe.closed is None else pa.nulls(len(window), pa.int64())
+        arrays = [pa.array(window.seqs), due_us, pa.array(window.entries)]
         return pa.RecordBatch.from_arrays(arrays, schema=_PLAN_SCHEMA)
 
     return pa.RecordBatchReader.from_batches(_PLAN_SCHEMA, (batch(window) for window in Plan(manifest.recipe).windows()))
@@ -187,8 +191,8 @@ def _run_row(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
         "workloads": list(dict.fromkeys(entry.workload for entry in recipe.entries)),
         "actions": list(dict.fromkeys(entry.action for entry in recipe.entries)),
         "arrivals": recipe.arrivals,
-        "rps": recipe.mean_rps,
-        "duration_s": recipe.duration_s,
+        "rps": recipe.mean_rps if recipe.closed is None else None,
+        "duration_s": recipe.duration_s if recipe.closed is None or recipe.calls is None else None,
         "warmup_s": recipe.warmup_s,
         "planned": None,
         "seed": recipe.seed,

@@ -108,7 +108,7 @@ def _verdict(folder: RunFolder, manifest: Manifest) -> Verdict:
         raise BadRequest(f"run {folder.run} is not over, or broke off: it has no verdict yet.  (owray recover {folder.run} gives it one)")
     try:
         verdict = Verdict.from_json(manifest.verdict)
-        return Verdict(verdict.level, tuple(map(str, verdict.reasons)))
+        return Verdict(verdict.level, tuple(map(str, verdict.reasons)), tuple(map(str, verdict.notes)))
     except (KeyError, TypeError, ValueError) as problem:
         raise ManifestError(f"cannot read the verdict in {folder.path / 'run.json'}: {problem}") from problem
 

@@ -140,8 +140,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"  lost    {recovery.lost:>12,}   attempted, end unknown"
         yield f"  unsent  {recovery.unsent:>12,}   never attempted"
     yield f"  verdict {report.verdict.level:>12}"
-    for reason in report.verdict.reasons:
-        yield f"    {reason}"
+    for line in (*report.verdict.reasons, *report.verdict.notes):
+        yield f"    {line}"
 
 
 def _as_data(report: Report) -> dict[str, Any]:

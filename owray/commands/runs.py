@@ -115,7 +115,7 @@ def _line(run: RunFolder) -> dict[str, Any]:
         list(manifest.tags),
         _status(run, manifest),
         (manifest.verdict or {}).get("level"),
-        f"{manifest.recipe.mean_rps:g}",
+        _rate(manifest),
         _length(manifest),
         ", ".join(_calls(manifest)),
         manifest.target_url,
@@ -155,7 +155,7 @@ def _facts(
     yield from _if_any("versions", _pairs(manifest.versions))
     yield "invokers", f"{manifest.invokers}"
     yield from _if_any("verdict", verdict.get("level", ""))
-    yield from (("", reason) for reason in verdict.get("reasons", ()))
+    yield from (("", line) for line in (*verdict.get("reasons", ()), *verdict.get("notes", ())))
     yield from (("objective", f"{each.get('state')}: {each.get('sentence')}") for each in objectives)
     rows = "unreadable" if taken.rows is None else f"{taken.rows:,}"
     yield "rows", f"{rows} in {size(taken.calls_bytes)}"
@@ -177,6 +177,12 @@ def _pairs(values: Any) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _rate(manifest: Manifest) -> str:
+    """What was asked for: of a closed loop its users, since its rate is found."""
+    closed = manifest.recipe.closed
+    return f"{manifest.recipe.mean_rps:g}" if closed is None else f"closed: {closed.users}"
 
 
 def _length(manifest: Manifest) -> str:

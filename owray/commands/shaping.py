@@ -21,6 +21,8 @@ class Shaping:
     burst: Annotated[str | None, typer.Option(help="Bursts of calls due at once: 500,1000,2000.", metavar="CALLS,...")] = None
     gap: Annotated[str | None, typer.Option(help="From one burst to the next: 10s.")] = None
     at_once: Annotated[bool, typer.Option("--at-once", help="All --calls are due at once.")] = False
+    concurrency: Annotated[int | None, typer.Option(help="A closed loop: so many users, each calls when its last call has ended.")] = None
+    think: Annotated[str | None, typer.Option(help="How long a user waits from the end of a call to its next: 100ms.")] = None
     duration: Annotated[str | None, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = None
     calls: Annotated[int | None, typer.Option(help="End after this many calls.")] = None
     arrivals: Annotated[Literal["constant", "uniform", "poisson"], typer.Option(help="How calls are spaced.")] = "constant"

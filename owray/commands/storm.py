@@ -49,7 +49,8 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
     ) -> None:
         """Play a storm: each call at its time, a row for each, a verdict.
 
-        Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
+        Open loop: a slow platform does not slow the calls down, and its delays show in the response times. --concurrency plays a closed
+        loop instead: it asks less while the platform is slow.
         """
         request = _request(calling, shaping, precautions, slo or [], runs_dir)
         raise typer.Exit(_play(request, targeting.asked(), lend_ground, as_json=as_json, junit=junit))
@@ -99,6 +100,8 @@ def _load(shaping: Shaping) -> LoadRequest:
         burst=shaping.burst,
         gap_s=None if shaping.gap is None else seconds(shaping.gap, "--gap"),
         at_once=shaping.at_once,
+        concurrency=shaping.concurrency,
+        think_s=None if shaping.think is None else seconds(shaping.think, "--think"),
     )
 
 

@@ -63,7 +63,7 @@ class Coordinator:
         self._spec = spec
         self._folder = RunFolder(spec.folder)
         self._plan = Plan(spec.recipe)
-        self._planned = self._plan.count()
+        self._planned = None if spec.recipe.is_open_ended else self._plan.count()
         self._node = ray.get_runtime_context().get_node_id()
         self._phase: Phase = "preparing"
         self._t0_ns = 0

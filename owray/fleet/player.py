@@ -27,7 +27,7 @@ from owray.http1.pool import Pool
 from owray.plan.recipe import Plan
 from owray.record.journal import Header, Recorder
 from owray.record.run import RunFolder
-from owray.wire.agenda import OpenLoop
+from owray.wire.agenda import Agenda, ClosedLoop, OpenLoop
 from owray.wire.alarm import best_alarm
 from owray.wire.counters import Counters
 from owray.wire.garbage import QuietCollector
@@ -67,7 +67,7 @@ class Player:
             folder.journals(spec.node), Header(folder.run, spec.invoker, storm.invokers, spec.node), time.monotonic_ns
         )
         self._invoker = Invoker(
-            OpenLoop(Plan(storm.recipe).share(spec.invoker, storm.invokers)),
+            _agenda(spec),
             prepare(storm.recipe.entries, host=gateway.host_header, auth=gateway.auth, namespace=gateway.namespace, run=folder.run),
             self._pool,
             self._recorder,
@@ -133,6 +133,15 @@ class Player:
         if self._invoker is None:
             raise RuntimeError("prepare comes first")
         return self._invoker
+
+
+def _agenda(spec: PlayerSpec) -> Agenda:
+    recipe = spec.storm.recipe
+    windows = Plan(recipe).share(spec.invoker, spec.storm.invokers)
+    closed = recipe.closed
+    if closed is None:
+        return OpenLoop(windows)
+    return ClosedLoop(windows, spec.users, round(closed.think_s * 1e6), round(closed.duration_s * 1e6))
 
 
 def _not_written(problem: OSError) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from owray.http1.connection import Tcp
 from owray.http1.tls import client_context
+from owray.plan.closed import Closed
 from owray.plan.recipe import Recipe
 from owray.wire.counters import Counters
 from owray.wire.invoker import Limits
@@ -56,31 +57,38 @@ class StormSpec:
     cores: tuple[int, ...] = ()
 
     def of_invoker(self, invoker: int, node: str) -> PlayerSpec:
-        """The share of one invoker; the cap on calls in flight is split statically, so that invokers need no talk."""
+        """The share of one invoker; the cap on calls in flight and the users are split statically, so that invokers need no talk."""
         cap = self.limits.max_in_flight
-        mine = None if cap is None else cap * (invoker + 1) // self.invokers - cap * invoker // self.invokers
+        mine = None if cap is None else self._share(cap, invoker)
         core = self.cores[invoker % len(self.cores)] if self.cores else None
-        return PlayerSpec(self, invoker, node, core, replace(self.limits, max_in_flight=mine))
+        closed = self.recipe.closed
+        users = 0 if closed is None else self._share(closed.users, invoker)
+        return PlayerSpec(self, invoker, node, core, replace(self.limits, max_in_flight=mine), users)
+
+    def _share(self, whole: int, invoker: int) -> int:
+        return whole * (invoker + 1) // self.invokers - whole * invoker // self.invokers
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerSpec:
-    """One invoker's share of a storm."""
+    """One invoker's share of a storm; `users` are its own of a closed loop."""
 
     storm: StormSpec
     invoker: int
     node: str
     core: int | None
     limits: Limits
+    users: int = 0
 
     @property
     def warm_connections(self) -> int:
-        """Connections to open before t0: what calls of 0.2 s would need, within reason.
+        """Connections to open before t0: what calls of 0.2 s, or all users, would need, within reason.
 
         A cold start holds up that many, and opening a connection costs the platform as much as a call does: then it would have both to do.
         """
-        peak_rps = max(stream.shape.peak_rps for stream in self.storm.recipe.streams)
-        wanted = min(max(round(peak_rps / self.storm.invokers * 0.2), 2), 1024)
+        rates = (stream.shape.peak_rps for stream in self.storm.recipe.streams if not isinstance(stream.shape, Closed))
+        needed = self.users or max(round(max(rates, default=0.0) / self.storm.invokers * 0.2), 2)
+        wanted = min(needed, 1024)
         return wanted if self.limits.max_in_flight is None else min(wanted, self.limits.max_in_flight)
 
 
@@ -120,11 +128,11 @@ class PlayerReport:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A look at a storm under way; `elapsed_us` counts from t0 and is negative before."""
+    """A look at a storm under way; `elapsed_us` counts from t0 and is negative before. `planned` is None where that is not known."""
 
     phase: Phase
     elapsed_us: int
-    planned: int
+    planned: int | None
     counters: Counters
     lost: tuple[int, ...] = ()
 

@@ -12,6 +12,8 @@ and, if the bound is missed, says in a sentence what that means. The worst level
     Little's law                                                      rows and invokers differ by more than 2 %
     spacing                                                           gaps vary otherwise than planned, beyond what lag explains
     Poisson count                                                     planned calls are more than 3 sigma from the rate's
+
+Send ratio and spacing do not apply to a closed loop, which has no calls due but those that its users make; a note says so.
 """
 
 from __future__ import annotations
@@ -49,17 +51,18 @@ class MissedBound:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The level of a run and why it is not better."""
+    """The level of a run and why it is not better; notes say what is to be known of it whatever the level."""
 
     level: Level
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"level": self.level.value, "reasons": list(self.reasons)}
+        return {"level": self.level.value, "reasons": list(self.reasons), "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
-        return cls(Level(data["level"]), tuple(data["reasons"]))
+        return cls(Level(data["level"]), tuple(data["reasons"]), tuple(data.get("notes", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,15 @@ def judge(facts: Facts) -> Verdict:
     findings = [finding for check in _CHECKS for finding in check(facts)]
     worst_first = sorted(findings, key=lambda finding: list(Level).index(finding.level), reverse=True)
     level = worst_first[0].level if worst_first else Level.VALID
-    return Verdict(level, tuple(finding.reason for finding in worst_first))
+    return Verdict(level, tuple(finding.reason for finding in worst_first), tuple(_notes(facts)))
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    if facts.users is not None:
+        yield (
+            f"A closed loop ({facts.users:,} users) asks less while the server is slow: its percentiles are not those of an open loop, and "
+            "no send ratio applies."
+        )
 
 
 def _invokers(facts: Facts) -> Iterator[MissedBound]:
@@ -118,7 +129,7 @@ def _outcomes(facts: Facts) -> Iterator[MissedBound]:
 
 def _send_ratio(facts: Facts) -> Iterator[MissedBound]:
     ratio = send_ratio(facts.attempted, facts.due)
-    if ratio < LEAST_SEND_RATIO:
+    if facts.users is None and ratio < LEAST_SEND_RATIO:
         yield MissedBound(
             Level.INVALID,
             f"Only {_percent(ratio)} of the calls due were attempted ({facts.attempted:,} of {facts.due:,}; at least "
@@ -157,7 +168,7 @@ def _little(facts: Facts) -> Iterator[MissedBound]:
 
 def _spacing(facts: Facts) -> Iterator[MissedBound]:
     """A lag within its bound b moves each end of a gap by up to b, which adds up to 2 (b / gap)^2: at high rates that is all there is."""
-    if facts.dispatch_cv2 is None or facts.plan_cv2 is None or not facts.mean_gap_us:
+    if facts.users is not None or facts.dispatch_cv2 is None or facts.plan_cv2 is None or not facts.mean_gap_us:
         return
     explained = 2 * (VALID_LAG.of(facts.service_p50_us) / facts.mean_gap_us) ** 2
     most = MOST_CV2_DIFFERENCE + explained

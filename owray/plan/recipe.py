@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owray.plan.arrivals import Even, Microseconds, Poisson, Spacing, Uniform, due_us
+from owray.plan.closed import Closed
 from owray.plan.merge import merged
 from owray.plan.mix import Choices, Entry, Mix, Seqs
 from owray.plan.shapes import Bursts, Ramp, Shape
@@ -36,7 +37,7 @@ _SEED_LIMIT = 1 << 63
 class Stream:
     """Calls that belong together: when they are due, from `start_s` on. Its mix are the recipe's entries that bear its name."""
 
-    shape: Shape
+    shape: Shape | Closed
     arrivals: Arrivals = "constant"
     name: str = "main"
     start_s: float = 0.0
@@ -46,17 +47,22 @@ class Stream:
             raise ValueError(f"arrivals are one of {', '.join(get_args(Arrivals))}, not {self.arrivals!r}")
         if not 0 <= self.start_s < math.inf:
             raise ValueError(f"the stream {self.name!r} starts at a number of seconds, zero or more, got {self.start_s} s")
-        if not self.shape.expected_calls() > 0:
+        if not (isinstance(self.shape, Closed) or self.shape.expected_calls() > 0):
             raise ValueError(f"the stream {self.name!r} plans no call")
         if self.arrivals != "constant" and isinstance(self.shape, Bursts):
             raise ValueError(f"the calls of a burst are due at once: there is nothing to space, as {self.arrivals} arrivals would")
+        if isinstance(self.shape, Closed) and (self.arrivals != "constant" or self.start_s):
+            raise ValueError("the calls of a closed loop are due when a user is free: they have no arrivals, and begin at t0")
 
     @property
     def end_s(self) -> float:
         return self.start_s + self.shape.duration_s
 
     def due_us(self, seed: int, number: int) -> Iterator[Microseconds]:
-        """Due times, window by window, as the recipe's stream of this number."""
+        """Due times, window by window, as the recipe's stream of this number; zeros without end for a closed loop."""
+        if isinstance(self.shape, Closed):
+            yield from self.shape.order()
+            return
         start_us = round(self.start_s * 1e6)
         spacings: dict[Arrivals, Spacing] = {"constant": Even(), "uniform": Uniform(seed, number), "poisson": Poisson(seed, number)}
         for due in due_us(self.shape, spacings[self.arrivals]):
@@ -89,7 +95,9 @@ class Recipe:
             raise ValueError(f"a recipe has 1 to {MOST_STREAMS:,} streams, each with a name of its own, got {', '.join(names) or 'none'}")
         if set(names) != {entry.stream for entry in self.entries}:
             raise ValueError(f"each stream needs an action and each action a stream, got {', '.join(names)}")
-        if self.expected_calls() > MOST_CALLS:
+        if self.closed is None and any(isinstance(stream.shape, Closed) for stream in self.streams):
+            raise ValueError("a closed loop is alone in its recipe: beside others it would not be known which of them slows it down")
+        if MOST_CALLS < self.expected_calls() < math.inf:
             raise ValueError(f"a plan of {self.expected_calls():,.0f} calls is more than the {MOST_CALLS:,} that one run may have")
 
     @staticmethod
@@ -106,21 +114,43 @@ class Recipe:
         return (calls + 10 * math.sqrt(calls) + 10) / rps
 
     @property
+    def closed(self) -> Closed | None:
+        """The closed loop that this is; None for an open loop."""
+        shape = self.streams[0].shape
+        return shape if isinstance(shape, Closed) and len(self.streams) == 1 else None
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether it is not known yet how many calls there are: a closed loop that time ends, before its run is sealed."""
+        return self.calls is None and self.closed is not None and not self.closed.dealt
+
+    def as_dealt(self, dealt: tuple[int, ...]) -> Recipe:
+        """The recipe of an open-ended loop, when it is known how many calls each invoker began."""
+        (stream,) = self.streams
+        if not isinstance(stream.shape, Closed):
+            raise TypeError("only the calls of a closed loop are dealt")
+        return replace(self, streams=(replace(stream, shape=msgspec.structs.replace(stream.shape, dealt=dealt)),))
+
+    @property
     def duration_s(self) -> float:
         """When the last stream ends."""
         return max(stream.end_s for stream in self.streams)
 
     @property
     def mean_rps(self) -> float:
+        """Of no use for a closed loop, whose rate is found and not asked for."""
         return math.fsum(stream.shape.expected_calls() for stream in self.streams) / self.duration_s
 
     @property
     def arrivals(self) -> str:
         """Of all streams, where they are the same, else `mixed`."""
+        if self.closed is not None:
+            return "closed loop"
         kinds = {stream.arrivals for stream in self.streams}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
     def expected_calls(self) -> float:
+        """inf where it is not known."""
         planned = math.fsum(stream.shape.expected_calls() for stream in self.streams)
         return planned if self.calls is None else min(planned, self.calls)
 
@@ -174,26 +204,41 @@ class Plan:
         self._mixes = [_StreamMix(recipe, stream.name) for stream in recipe.streams]
 
     def windows(self) -> Iterator[Window]:
-        """All calls in order of seq, which is the order of due times."""
-        return self.share(0, 1)
+        """All calls in order of seq, which is the order of due times; none of an open-ended loop, which has no last one."""
+        return iter(()) if self.recipe.is_open_ended else self.share(0, 1)
 
     def share(self, invoker: int, invokers: int) -> Iterator[Window]:
         """The calls of one invoker, in order; empty windows are left out."""
+        closed = self.recipe.closed
         for first, due, streams in self._due():
             skip = (invoker - first) % invokers
-            mine = due[skip::invokers]
+            seqs = np.arange(first + skip, first + len(due), invokers, dtype=np.int64)
+            mine, numbers = due[skip::invokers], streams[skip::invokers]
+            if closed is not None:
+                dealt = closed.is_dealt(seqs)
+                seqs, mine, numbers = seqs[dealt], mine[dealt], numbers[dealt]
             if len(mine):
-                seqs = np.arange(first + skip, first + len(due), invokers, dtype=np.int64)
-                entries, variants = self._choose(seqs, streams[skip::invokers])
+                entries, variants = self._choose(seqs, numbers)
                 yield Window(seqs, mine, entries, variants)
 
     def count(self) -> int:
-        """How many calls are planned."""
+        """How many calls are planned; 0 of an open-ended loop, of which that is not known."""
+        closed = self.recipe.closed
+        if closed is not None:
+            return self.recipe.calls or sum(closed.dealt)
         return sum(len(due) for _, due, _ in self._due())
 
+    def planned(self) -> NDArray[np.bool_]:
+        """For each seq up to the last, whether it is planned: each one is, but where the invokers of a closed loop began unequally many."""
+        closed = self.recipe.closed
+        if closed is None or self.recipe.calls is not None:
+            return np.ones(self.count(), dtype=np.bool_)
+        return closed.is_dealt(np.arange(closed.end_seq))
+
     def length_us(self) -> int:
-        """When the plan ends, in microseconds from t0: its duration, or the last call's due time where the calls are counted."""
-        if self.recipe.calls is None:
+        """When the plan ends, in microseconds from t0: its duration, or the last call's due time where the calls are counted
+        and have one."""
+        if self.recipe.calls is None or self.recipe.closed is not None:
             return round(self.recipe.duration_s * 1e6)
         return max((int(due[-1]) for _, due, _ in self._due() if len(due)), default=0)
 
@@ -223,7 +268,7 @@ class Plan:
     def _due(self) -> Iterator[tuple[int, Microseconds, Choices]]:
         """(seq of the first call, due times, stream numbers) of each window, ended by the count of calls where there is one."""
         seq = 0
-        limit = self.recipe.calls
+        limit = self._limit()
         streams = [stream.due_us(self.recipe.seed, number) for number, stream in enumerate(self.recipe.streams)]
         for due, numbers in merged(streams):
             kept = len(due) if limit is None else min(len(due), limit - seq)
@@ -231,6 +276,12 @@ class Plan:
             seq += kept
             if limit is not None and seq >= limit:
                 return
+
+    def _limit(self) -> int | None:
+        closed = self.recipe.closed
+        if self.recipe.calls is None and closed is not None:
+            return closed.end_seq if closed.dealt else MOST_CALLS
+        return self.recipe.calls
 
 
 class _StreamMix:

@@ -14,6 +14,8 @@ class Facts:
     calls in flight over time as the invokers counted it (None where one did not report), `in_system_us` the same as the rows say it.
 
     Calls of the measure phase: how many were due, attempted and ok; times over those dispatched. None means there were none to tell.
+    `users` are those of a closed loop, None for an open one.
+
     `dispatch_cv2` and `plan_cv2` are squared coefficients of variation of the gaps between dispatches, and of those planned.
     """
 
@@ -35,3 +37,4 @@ class Facts:
     plan_cv2: float | None
     lost_invokers: tuple[int, ...] = ()
     late_invokers: tuple[int, ...] = ()
+    users: int | None = None

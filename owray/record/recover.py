@@ -3,15 +3,16 @@
     running --(its processes are gone)--> complete: journals become parts, calls without a row get one --> seal: recovered
 
 A call without a row was attempted if its seq is not above its invoker's mark: then it is `lost`, since its end is not known. Otherwise
-it is `unsent`. Every step can be repeated: parts bear the names of their journals, and the rows of calls without one are made from
-scratch each time, in one part per node that takes the place of the one before. So a recovery that is killed is simply run again.
+it is `unsent`. How many calls a closed loop had is known by the marks where time ended it: the recipe is completed with that first. Every
+step can be repeated: parts bear the names of their journals, and the rows of calls without one are made from scratch each time, in one
+part per node that takes the place of the one before. So a recovery that is killed is simply run again.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -40,6 +41,7 @@ UNKNOWN_NODE = "unknown"
 _OUTCOMES = pa.array([Outcome.LOST.label, Outcome.UNSENT.label])
 
 Flags = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
 
 
 class StillPlaying(RuntimeError):
@@ -104,19 +106,24 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     a moment), OtherVersion, BrokenPart and OSError; then it can be called again.
     """
     converted = _convert_all(folder, manifest)
+    if manifest.recipe.is_open_ended:
+        manifest = folder.update(recipe=manifest.recipe.as_dealt(_dealt(folder, manifest.invokers)))
     plan = Plan(manifest.recipe)
-    missing = ~_found(folder, plan.count())
-    attempted = _attempted(folder, manifest.invokers, missing)
+    planned = plan.planned()
+    found = _found(folder, len(planned))
+    missing = planned & ~found
+    attempted = _attempted(folder, manifest.invokers, found)
+    free_us = _free_us(folder, manifest.invokers, len(planned)) if plan.recipe.closed else None
     nodes = _nodes(folder, manifest)
     lost = unsent = 0
     for node in sorted(set(nodes.values())):
         mine = np.array([nodes[invoker] == node for invoker in range(manifest.invokers)])
-        lost_here, unsent_here = _write_missing(folder.calls(node) / MISSING_PART, plan, missing, mine, attempted)
+        lost_here, unsent_here = _write_missing(folder.calls(node) / MISSING_PART, plan, missing, mine, attempted, free_us)
         lost += lost_here
         unsent += unsent_here
     return Recovery(
-        planned=len(missing),
-        found=len(missing) - lost - unsent,
+        planned=plan.count(),
+        found=plan.count() - lost - unsent,
         lost=lost,
         unsent=unsent,
         journals=len(converted),
@@ -163,28 +170,60 @@ def _sole(folder: RunFolder) -> Iterator[None]:
 def _found(folder: RunFolder, planned: int) -> Flags:
     """For each planned seq, whether it has a row of its own."""
     found = np.zeros(planned, bool)
-    for part in folder.parts():
-        if part.name != MISSING_PART:
-            seqs = _seqs(part)
-            found[seqs[(seqs >= 0) & (seqs < planned)]] = True
+    for (seqs,) in _columns_of_parts(folder, "seq"):
+        found[seqs[(seqs >= 0) & (seqs < planned)]] = True
     return found
 
 
-def _seqs(part: Path) -> NDArray[np.int64]:
+def _dealt(folder: RunFolder, invokers: int) -> tuple[int, ...]:
+    """How many calls of a closed loop each invoker began: by its mark, or by its last row where the mark did not reach this machine."""
+    last = np.full(invokers, NOTHING_ATTEMPTED, np.int64)
+    for (seqs,) in _columns_of_parts(folder, "seq"):
+        np.maximum.at(last, seqs % invokers, seqs)
+    return tuple(((_by_marks(folder, last) - np.arange(invokers)) // invokers + 1).tolist())
+
+
+def _free_us(folder: RunFolder, invokers: int, planned: int) -> Numbers:
+    """When the user of each call of a closed loop was free for it, at the earliest where its row is missing.
+
+    That is no part of the plan. But users call in the order in which they become free, so it was not before the invoker's call before it.
+    """
+    free_us = np.zeros(planned, np.int64)
+    for seqs, intended_us in _columns_of_parts(folder, "seq", "intended_us"):
+        known = (seqs >= 0) & (seqs < planned)
+        free_us[seqs[known]] = intended_us[known]
+    for invoker in range(invokers):
+        free_us[invoker::invokers] = np.maximum.accumulate(free_us[invoker::invokers])
+    return free_us
+
+
+def _columns_of_parts(folder: RunFolder, *names: str) -> Iterator[tuple[Numbers, ...]]:
+    """Columns of all rows that invokers wrote, part by part."""
+    for part in folder.parts():
+        if part.name != MISSING_PART:
+            yield _columns_of(part, names)
+
+
+def _columns_of(part: Path, names: Sequence[str]) -> tuple[Numbers, ...]:
     try:
-        seqs: NDArray[np.int64] = pq.read_table(part, columns=["seq"], partitioning=None).column("seq").to_numpy()
+        table = pq.read_table(part, columns=list(names), partitioning=None)
+        return tuple(table.column(name).to_numpy() for name in names)
     except (pa.ArrowException, OSError, KeyError) as problem:
         raise BrokenPart(f"cannot read {part}: it is no whole Parquet file of rows.  (move it away to recover what is left)") from problem
-    return seqs
 
 
-def _attempted(folder: RunFolder, invokers: int, missing: Flags) -> NDArray[np.int64]:
+def _attempted(folder: RunFolder, invokers: int, found: Flags) -> Numbers:
     """The highest seq that each invoker attempted: by its mark, or by its last row where the mark did not reach this machine."""
     attempted = np.full(invokers, NOTHING_ATTEMPTED, np.int64)
     for invoker in range(invokers):
-        rows = np.flatnonzero(~missing[invoker::invokers])
+        rows = np.flatnonzero(found[invoker::invokers])
         if len(rows):
             attempted[invoker] = rows[-1] * invokers + invoker
+    return _by_marks(folder, attempted)
+
+
+def _by_marks(folder: RunFolder, attempted: Numbers) -> Numbers:
+    """The same, or what an invoker's mark says where that is more."""
     for mark in folder.marks():
         attempted[invoker_of(mark)] = max(attempted[invoker_of(mark)], read_mark(mark))
     return attempted
@@ -197,9 +236,9 @@ def _nodes(folder: RunFolder, manifest: Manifest) -> dict[int, str]:
     return {invoker: left.get(invoker) or told.get(invoker) or UNKNOWN_NODE for invoker in range(manifest.invokers)}
 
 
-def _write_missing(path: Path, plan: Plan, missing: Flags, mine: Flags, attempted: NDArray[np.int64]) -> tuple[int, int]:
+def _write_missing(path: Path, plan: Plan, missing: Flags, mine: Flags, attempted: Numbers, free_us: Numbers | None) -> tuple[int, int]:
     """Write rows for the missing calls of the invokers that are `mine`; how many were lost, and how many unsent."""
-    windows = _only(plan, missing, mine)
+    windows = _only(plan, missing, mine, free_us)
     first = next(windows, None)
     if first is None:
         path.unlink(missing_ok=True)
@@ -216,11 +255,12 @@ def _write_missing(path: Path, plan: Plan, missing: Flags, mine: Flags, attempte
     return lost, unsent
 
 
-def _only(plan: Plan, missing: Flags, mine: Flags) -> Iterator[Window]:
+def _only(plan: Plan, missing: Flags, mine: Flags, free_us: Numbers | None) -> Iterator[Window]:
     for window in plan.windows():
         chosen = missing[window.seqs] & mine[window.seqs % len(mine)]
         if chosen.any():
-            yield Window(window.seqs[chosen], window.due_us[chosen], window.entries[chosen], window.variants[chosen])
+            due_us = window.due_us if free_us is None else free_us[window.seqs]
+            yield Window(window.seqs[chosen], due_us[chosen], window.entries[chosen], window.variants[chosen])
 
 
 def _gathered(first: Window, rest: Iterator[Window]) -> Iterator[Window]:

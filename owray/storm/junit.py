@@ -77,11 +77,12 @@ def _verdict_case(findings: Findings) -> ET.Element:
     case = _case("owray.verdict", "verdict")
     reasons = [f"ended early: {findings.aborted}"] if findings.aborted is not None else []
     reasons += verdict.reasons
+    told = [*reasons, *verdict.notes]
     if findings.aborted is not None or verdict.level is Level.INVALID:
         kind = verdict.level.value if verdict.level is Level.INVALID else "aborted"
-        _add(case, "error", reasons, kind)
-    elif reasons:
-        ET.SubElement(case, "system-out").text = _text("\n".join([f"{verdict.level.value}:", *reasons]))
+        _add(case, "error", told, kind)
+    elif told:
+        ET.SubElement(case, "system-out").text = _text("\n".join([f"{verdict.level.value}:", *told]))
     return case
 
 
@@ -106,11 +107,13 @@ def _add(case: ET.Element, tag: str, reasons: Sequence[str], kind: str) -> None:
 
 def _properties(findings: Findings) -> dict[str, str]:
     recipe = findings.manifest.recipe
+    closed = recipe.closed
+    load = {"rps": f"{recipe.mean_rps:g}"} if closed is None else {"closed_loop_users": f"{closed.users}"}
     return {
         "run": findings.manifest.run,
         "verdict": findings.verdict.level.value,
         "actions": ", ".join(dict.fromkeys(entry.action for entry in recipe.entries)),
-        "rps": f"{recipe.mean_rps:g}",
+        **load,
         "target": str(findings.manifest.target_url or ""),
     }
 

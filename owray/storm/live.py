@@ -15,7 +15,7 @@ from rich.live import Live
 
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
-from owray.storm.panel import Panel, RatesOfLate
+from owray.storm.panel import Panel, RatesOfLate, before_t0
 from owray.texts import milliseconds
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def error_stream() -> TextIO:
 class LiveView:
     """Shows `Progress`. A context manager: a terminal's panel is taken away at the end.
 
-    A terminal that cannot move its cursor (TERM=dumb) gets lines.
+    A terminal that cannot move its cursor (TERM=dumb) gets lines. `length_s` is None where no time ends the storm.
     """
 
-    def __init__(self, console: Console, length_s: float) -> None:
+    def __init__(self, console: Console, length_s: float | None) -> None:
         self._console = console
         self._length_s = length_s
         self._live: Live | None = None
@@ -85,16 +85,16 @@ class LiveView:
             self._before = (elapsed_s, sent, done)
 
 
-def line(progress: Progress, length_s: float, done_per_s: float) -> str:
+def line(progress: Progress, length_s: float | None, done_per_s: float) -> str:
     """One line on how the storm goes."""
     counters = progress.counters
     elapsed_s = progress.elapsed_us / 1e6
     if elapsed_s < 0:
-        return f"  starts in {-elapsed_s:.1f} s: {progress.planned:,} calls planned"
+        return f"  {before_t0(progress)}"
     failed = counters.finished - counters.outcomes[Outcome.OK]
     parts = [
-        f"{min(elapsed_s, length_s):.0f} of {length_s:.0f} s" if progress.phase == "playing" else progress.phase,
-        f"{counters.attempted:,} of {progress.planned:,} sent",
+        _time(elapsed_s, length_s) if progress.phase == "playing" else progress.phase,
+        f"{counters.attempted:,} sent" if progress.planned is None else f"{counters.attempted:,} of {progress.planned:,} sent",
         f"{done_per_s:,.0f} done/s",
         f"{counters.in_flight:,} in flight",
         f"{counters.outcomes[Outcome.OK]:,} ok",
@@ -109,6 +109,10 @@ def line(progress: Progress, length_s: float, done_per_s: float) -> str:
     if progress.lost:
         parts.append(f"{len(progress.lost)} invoker{'s' * (len(progress.lost) > 1)} lost")
     return "  " + " | ".join(parts)
+
+
+def _time(elapsed_s: float, length_s: float | None) -> str:
+    return f"{elapsed_s:.0f} s" if length_s is None else f"{min(elapsed_s, length_s):.0f} of {length_s:.0f} s"
 
 
 def _worst(outcomes: list[int]) -> str:

@@ -6,6 +6,7 @@
     --sine MEAN:SWING:PERIOD         a rate that swings around its mean
     --burst N,N,... --gap TIME       bursts of calls due at once
     --calls N --at-once              one burst
+    --concurrency N --think TIME     no rate: a closed loop of so many users
 
 One of them says the rate. A ramp, stages and bursts bring their own duration; `--calls` ends any of them early.
 """
@@ -16,6 +17,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from owray.plan.closed import MOST_USERS, Closed
 from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
 from owray.plan.shapes import Bursts, Ramp, Shape, Sine, Stages
 from owray.storm.bad_request import BadRequest, seconds
@@ -43,6 +45,8 @@ class LoadRequest:
     burst: str | None = None
     gap_s: float | None = None
     at_once: bool = False
+    concurrency: int | None = None
+    think_s: float | None = None
 
     def __post_init__(self) -> None:
         shape = self.shape()
@@ -50,10 +54,10 @@ class LoadRequest:
             raise BadRequest(f"--arrivals {self.arrivals}: the calls of a burst are due at once; there is nothing to space")
         if not shape.expected_calls() > 0:
             raise BadRequest(f"{self._option()}: this plans no call")
-        if self.planned > MOST_CALLS:
+        if MOST_CALLS < self.planned < math.inf:
             raise BadRequest(f"a storm of {self.planned:,.0f} calls is more than the {MOST_CALLS:,} that one run may have; make it shorter")
 
-    def shape(self) -> Shape:
+    def shape(self) -> Shape | Closed:
         """Raises BadRequest, which names the option and the place in it."""
         given = self._given()
         if len(given) > 1:
@@ -64,6 +68,8 @@ class LoadRequest:
             raise BadRequest(f"--duration is to be above zero, not {self.duration_s:g} s")
         if self.gap_s is not None and self.burst is None:
             raise BadRequest("--gap lies between bursts: --burst says how many calls each has")
+        if self.think_s is not None and self.concurrency is None:
+            raise BadRequest("--think is between two calls of a user: --concurrency says how many users there are")
         option = self._option()
         if self.duration_s is not None and option in _OWN_DURATION:
             raise BadRequest(f"--duration: {option} says itself how long it lasts")
@@ -71,7 +77,7 @@ class LoadRequest:
 
     @property
     def planned(self) -> float:
-        """How many calls, or about how many where arrivals are random."""
+        """How many calls, or about how many where arrivals are random; inf of a closed loop that time ends, since nobody knows."""
         planned = self.shape().expected_calls()
         return planned if self.calls is None else min(planned, self.calls)
 
@@ -93,6 +99,7 @@ class LoadRequest:
             "--sine": self.sine is not None,
             "--burst": self.burst is not None,
             "--at-once": self.at_once,
+            "--concurrency": self.concurrency is not None,
         }
         return [name for name, is_given in given.items() if is_given]
 
@@ -171,13 +178,27 @@ def drop_after(late: str) -> float | None:
     raise BadRequest(f"--late {late!r}: it is send (late calls are sent all the same) or drop:2s (those 2 s late are not sent)")
 
 
-_READERS: Mapping[str, Callable[[LoadRequest], Shape]] = {
+def _closed(load: LoadRequest) -> Closed:
+    users, think_s = load.concurrency or 0, load.think_s or 0.0
+    if not 1 <= users <= MOST_USERS:
+        raise BadRequest(f"--concurrency is to be between 1 and {MOST_USERS:,} users, not {users:,}")
+    if load.arrivals != "constant":
+        raise BadRequest(f"--arrivals {load.arrivals}: a user of --concurrency calls when it is free; there is nothing to space")
+    if load.calls is not None and load.duration_s is not None:
+        raise BadRequest("--calls and --duration: one of them ends a closed loop (--concurrency)")
+    if load.calls is not None:
+        return Closed(users, think_s)
+    return Closed(users, think_s, DEFAULT_DURATION_S if load.duration_s is None else load.duration_s)
+
+
+_READERS: Mapping[str, Callable[[LoadRequest], Shape | Closed]] = {
     "--rps": _level,
     "--ramp": _ramp,
     "--stages": _stages,
     "--sine": _sine,
     "--burst": _burst,
     "--at-once": _at_once,
+    "--concurrency": _closed,
 }
 _OWN_DURATION = {"--ramp", "--stages", "--burst", "--at-once"}
 

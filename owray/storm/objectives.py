@@ -37,15 +37,21 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
 
 
 def check_samples(request: StormRequest) -> None:
-    """Raises BadRequest where fewer calls are planned than an objective takes to be decided, unless nobody is to look or it is forced."""
+    """Raises BadRequest where fewer calls are planned than an objective takes to be decided, unless nobody is to look or it is forced.
+
+    Of a closed loop that time ends it is not known how many there will be; the preflight estimates it.
+    """
     needed = max((objective.samples_needed for objective in request.objectives), default=0)
     load = request.load
+    if math.isinf(load.planned):
+        return
     planned = round(load.planned)
     measured = round(load.planned * (1 - request.warmup_s / load.planned_s))
     if measured >= needed or request.force or not request.preflight:
         return
     calls = needed + planned - measured
-    cure = f"--calls {calls}, or a --duration of {math.ceil(calls / load.planned * load.planned_s)}s; --force plays it all the same"
+    longer = "" if load.concurrency is not None else f", or a --duration of {math.ceil(calls / load.planned * load.planned_s)}s"
+    cure = f"--calls {calls}{longer}; --force plays it all the same"
     raise BadRequest(f"too few calls: an objective takes {needed:,} after the warm-up, and {measured:,} are planned.  ({cure})")
 
 

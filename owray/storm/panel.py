@@ -36,15 +36,15 @@ class RatesOfLate:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One look at a storm of this length, for rich to draw at whatever width the terminal then has."""
+    """One look at a storm of this length, for rich to draw at whatever width the terminal then has; without a length, calls are counted."""
 
     progress: Progress
-    length_s: float
+    length_s: float | None
     rates: RatesOfLate
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self.progress.elapsed_us < 0:
-            yield _cut_off(Text(f"starts in {-self.progress.elapsed_us / 1e6:.1f} s: {self.progress.planned:,} calls planned"))
+            yield _cut_off(Text(before_t0(self.progress)))
             return
         width = options.max_width
         yield self._time(width)
@@ -53,12 +53,11 @@ class Panel:
 
     def _time(self, width: int) -> Table:
         """How far it has come, as a bar and in words."""
-        elapsed_s = min(self.progress.elapsed_us / 1e6, self.length_s)
-        left = f"{elapsed_s:.0f} of {self.length_s:.0f} s, {self.length_s - elapsed_s:.0f} s left"
+        total, completed, left = self._way()
         words = left if self.progress.phase == "playing" else self.progress.phase
         bar = ProgressBar(
-            total=self.length_s,
-            completed=elapsed_s,
+            total=total,
+            completed=completed,
             width=max(width - _INDENT - _TIME_COLUMNS, _LEAST_BAR_COLUMNS),
             complete_style="cyan",
             finished_style="cyan",
@@ -68,6 +67,14 @@ class Panel:
         grid.add_column(no_wrap=True)
         grid.add_row(bar, words)
         return grid
+
+    def _way(self) -> tuple[float, float, str]:
+        """The whole, what of it is done, and how far that is in words."""
+        elapsed_s = self.progress.elapsed_us / 1e6
+        if self.length_s is None:
+            return self.progress.planned or 1, self.progress.counters.finished, f"{elapsed_s:.0f} s"
+        elapsed_s = min(elapsed_s, self.length_s)
+        return self.length_s, elapsed_s, f"{elapsed_s:.0f} of {self.length_s:.0f} s, {self.length_s - elapsed_s:.0f} s left"
 
     def _facts(self, columns: int) -> Table:
         grid = Table.grid(padding=(0, 0, 0, _INDENT), pad_edge=True, expand=True)
@@ -80,7 +87,7 @@ class Panel:
 
     def _all_facts(self) -> Iterator[Text]:
         counters = self.progress.counters
-        yield _fact("planned", f"{self.progress.planned:,}")
+        yield _fact("planned", "-" if self.progress.planned is None else f"{self.progress.planned:,}")
         yield _fact("sent", f"{counters.attempted:,}")
         yield _fact("done", f"{counters.finished:,}")
         yield _fact("sent/s", f"{self.rates.sent:,.0f}")
@@ -92,6 +99,11 @@ class Panel:
         yield _fact("cold", f"{counters.cold:,}")
         yield _fact("containers", f"{counters.containers:,}")
         yield _fact("held", f"{counters.held_now:,}", "yellow" if counters.held_now else "")
+
+
+def before_t0(progress: Progress) -> str:
+    planned = "as many calls as its users find time for" if progress.planned is None else f"{progress.planned:,} calls planned"
+    return f"starts in {-progress.elapsed_us / 1e6:.1f} s: {planned}"
 
 
 def outcomes(progress: Progress) -> Text:

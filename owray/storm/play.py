@@ -92,7 +92,8 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
             invokers=request.invokers,
             cores=ground.cluster.cores,
         )
-        fleet = _play(spec, folder, console, Plan(recipe).length_us() / 1e6, interruptions)
+        is_counted_loop = recipe.closed is not None and recipe.calls is not None  # no time ends it
+        fleet = _play(spec, folder, console, None if is_counted_loop else Plan(recipe).length_us() / 1e6, interruptions)
     return judged(folder, fleet, request.objectives)
 
 
@@ -126,7 +127,7 @@ def _kept(place: Path) -> Iterator[None]:
         raise BadRequest(f"cannot keep a run in {place}: {problem.strerror}.  (--runs-dir names another place)") from problem
 
 
-def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float, interruptions: Interruptions) -> FleetReport:
+def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float | None, interruptions: Interruptions) -> FleetReport:
     """Bring a fleet to the start and play. Until then any failure and any of `interruptions` take the run away again."""
     from owray.fleet.driver import Driver
 
@@ -147,7 +148,7 @@ def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float,
             raise FleetLost(f"{problem}.  (owray recover {folder.run} accounts for every call)") from problem
 
 
-def _watch(fleet: Driver, console: Console, length_s: float, interruptions: Interruptions) -> FleetReport:
+def _watch(fleet: Driver, console: Console, length_s: float | None, interruptions: Interruptions) -> FleetReport:
     """Play to the end. The first of `interruptions` ends the storm in order, a further one at once."""
     fleet.play()
     obeyed = 0

@@ -8,7 +8,8 @@ is forced.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.console import Console
 from owray.http1.descriptors import connections_left
 from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.target import Target
+from owray.plan.closed import Closed
 from owray.plan.mix import Entry
 from owray.plan.recipe import Recipe
 from owray.plan.shapes import Bursts
@@ -23,6 +25,7 @@ from owray.storm import preflight_view as view
 from owray.storm.bad_request import BadRequest
 from owray.storm.beforehand import Called, NextMinute, call_beforehand
 from owray.storm.ceilings import binds_first, weigh
+from owray.storm.closed_demand import closed_demand, too_few_calls
 from owray.storm.deploying import PreparedPlatform
 from owray.storm.figures import Demand, Fit, Measured, Supply
 from owray.storm.prewarm import prewarm
@@ -69,12 +72,13 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     spent = made + 2 * request.prewarm * len(called)
     failures = [each.failure for each in called if each.failure is not None]
     used_up = {each.used_up.what: each.used_up for each in called if each.used_up is not None}
-    ceilings = (*failures, *weigh(_asked(request, spent), supply, measured), *used_up.values())
+    demand = _asked(request, spent, supply.cores, measured)
+    ceilings = (*failures, *weigh(demand, supply, measured), *used_up.values(), *too_few_calls(request, demand))
     spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     if spoilers and not request.force:
-        view.show_refusal(called, ceilings, supply, console)
+        view.show_refusal(called, ceilings, supply, console, is_closed=request.load.concurrency is not None)
         raise Refused(view.refusal(spoilers, supply))
-    view.show_passed(called, ceilings, supply, request.load.planned_s, console)
+    view.show_passed(called, ceilings, supply, demand.length_s, console)
     lowest = binds_first(ceilings)
     return {
         "calls": made,
@@ -114,14 +118,13 @@ def _payload_bytes(entry: Entry) -> int:
     return max(len(json.dumps(dict(variant.parameters), separators=(",", ":")).encode()) for variant in entry.variants)
 
 
-def _asked(request: StormRequest, spent: int) -> Demand:
+def _asked(request: StormRequest, spent: int, cores: int | None = None, measured: Sequence[Measured] = ()) -> Demand:
     """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
     shape = request.load.shape()
-    return Demand(
-        rps=shape.peak_rps,
-        planned=max(1, round(request.load.planned)),
+    demand = Demand(
+        rps=0.0,
+        planned=1,
         length_s=request.load.planned_s,
-        burst=max(shape.sizes) if isinstance(shape, Bursts) else 0,
         timeout_ms=round(request.timeout_s * 1000),
         max_in_flight=request.max_in_flight,
         invokers=request.invokers,
@@ -129,6 +132,10 @@ def _asked(request: StormRequest, spent: int) -> Demand:
         spent_calls=spent,
         is_fired=request.call.trigger is not None,
     )
+    if isinstance(shape, Closed):
+        return closed_demand(demand, shape, request.load.calls, cores, measured)
+    burst = max(shape.sizes) if isinstance(shape, Bursts) else 0
+    return replace(demand, rps=shape.peak_rps, planned=max(1, round(request.load.planned)), burst=burst)
 
 
 def _action_json(called: Called, measured: Measured) -> dict[str, Any]:

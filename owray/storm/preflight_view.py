@@ -59,8 +59,10 @@ def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: S
             show(f"warning    {each.sentence}{lifted}", console, "yellow")
 
 
-def show_refusal(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, console: Console) -> None:
-    """All ceilings, the lowest first, where one is too low; what refuses the storm, and what lifts it."""
+def show_refusal(
+    called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, console: Console, *, is_closed: bool = False
+) -> None:
+    """All ceilings, the lowest first, where one is too low; what refuses the storm, and what lifts it; no --rps does in a closed loop."""
     show("preflight  " + "; ".join(_times(called)), console)
     spoilers = [each for each in ceilings if each.level is Fit.SPOILS]
     if any(each.asked for each in spoilers):
@@ -71,7 +73,7 @@ def show_refusal(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: 
         show(f"cure       {cure}", console)
     rate = rate_that_fits(spoilers)
     if rate is not None:
-        show(f"or         --rps {rate:g} at most", console)
+        show(f"or         {f'fewer users, or more --think: {rate:g} calls a second' if is_closed else f'--rps {rate:g}'} at most", console)
 
 
 def refusal(spoilers: Sequence[Ceiling], supply: Supply) -> str:

@@ -83,10 +83,10 @@ def render(played: Played, console: Console) -> None:
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
-    """The verdict and its reasons, with rich's markup."""
+    """The verdict, its reasons and notes, with rich's markup."""
     yield f"verdict    [{_LEVEL_STYLE[verdict.level]}]{verdict.level.value}[/]"
-    for reason in verdict.reasons:
-        yield f"           {escape(reason)}"
+    for line in (*verdict.reasons, *verdict.notes):
+        yield f"           {escape(line)}"
 
 
 def early_end(reason: str) -> str:
@@ -105,7 +105,8 @@ def _headline(played: Played, summary: Summary, manifest: Manifest) -> Iterator[
     outcomes = ", ".join(f"{count:,} {name}{checked if name == 'ok' else ''}" for name, count in summary.outcomes) or "none"
     yield f"calls      {summary.planned:,} planned, {summary.attempted:,} attempted: {outcomes}"
     rates = summary.rates
-    yield f"rate       {rates.offered:,.1f} a second planned, {rates.sent:,.1f} sent, {rates.done:,.1f} answered"
+    planned = f"{rates.offered:,.1f} a second planned, " if summary.loop == "open" else "a second, as the users found time: "
+    yield f"rate       {planned}{rates.sent:,.1f} sent, {rates.done:,.1f} answered"
 
 
 def _times(summary: Summary) -> Table:

@@ -86,8 +86,18 @@ class StormRequest:
         cap = self.max_in_flight
         too_small = cap is not None and cap < self.invokers
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"
+        yield from self._closed_loop_checks()
         nothing_left = self.warmup_s >= self.load.planned_s
         yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.load.planned_s:g} s to measure"
+
+    def _closed_loop_checks(self) -> Iterator[tuple[bool, str]]:
+        users = self.load.concurrency
+        if users is None:
+            return
+        yield users < self.invokers, f"--concurrency {users} cannot be shared by {self.invokers} invokers; each needs at least one user"
+        yield self.drop_after_s is not None, "--late drop is of no use in a closed loop (--concurrency): no user calls before it is free"
+        unused = "--max-in-flight: leave it out; a closed loop has never more calls under way than --concurrency has users"
+        yield self.max_in_flight is not None, unused
 
     @property
     def limits(self) -> Limits:

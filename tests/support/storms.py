@@ -32,8 +32,9 @@ from owray.ask.session import Session
 from owray.fleet.cluster import RayCluster, connected
 from owray.fleet.patience import COORDINATOR_SILENT_S
 from owray.fleet.spec import Gateway, StormSpec
+from owray.plan.closed import LONGEST_S, Closed
 from owray.plan.mix import Entry, Variant
-from owray.plan.recipe import Recipe
+from owray.plan.recipe import Recipe, Stream
 from owray.record.journal import MARK_SUFFIX
 from owray.record.run import RunFolder, list_runs
 from owray.wire.invoker import Limits
@@ -246,12 +247,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rps", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--users", type=int, help="A closed loop of so many, instead of a rate.")
+    parser.add_argument("--think_s", type=float, default=0.0)
+    parser.add_argument("--calls", type=int, help="How many end a closed loop, instead of --seconds.")
     parser.add_argument("--invokers", type=int, default=1)
     parser.add_argument("--timeout_ms", type=int, default=Limits().timeout_ms)
     parser.add_argument("--silent_s", type=float, default=COORDINATOR_SILENT_S)
     asked = parser.parse_args(arguments)
     lab = lab_of(Path(os.environ["OWRAY_HOME"]))
-    recipe = Recipe.steady(asked.rps, asked.seconds, (Entry("micro", "noop", "", "noop", variants=(Variant(),)),))
+    recipe = _recipe(asked)
     with connected(RayCluster(lab.ray_address, lab.ray_environment)):
         from owray.fleet.driver import Driver
 
@@ -266,6 +270,14 @@ def main(arguments: list[str]) -> None:
                 print(progress.elapsed_us / 1e6, progress.counters.attempted, file=sys.stderr)
             report = fleet.result()
     print(json.dumps(asdict(report)))
+
+
+def _recipe(asked: argparse.Namespace) -> Recipe:
+    entries = (Entry("micro", "noop", "", "noop", variants=(Variant(),)),)
+    if asked.users is None:
+        return Recipe.steady(asked.rps, asked.seconds, entries)
+    duration_s = LONGEST_S if asked.calls else asked.seconds
+    return Recipe((Stream(Closed(asked.users, asked.think_s, duration_s)),), entries, calls=asked.calls)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from support.certificates import self_signed
 from support.runs import recipe
 
 from owray.fleet.spec import Gateway, StormSpec
+from owray.plan.closed import Closed
+from owray.plan.mix import Entry
+from owray.plan.recipe import Recipe, Stream
 from owray.wire.invoker import Limits
 
 
@@ -24,6 +27,15 @@ def test_the_cap_is_shared_out_whole_and_everybody_gets_some(invokers, more):
     assert sum(caps) == invokers + more
     assert max(caps) - min(caps) <= 1
     assert min(caps) >= 1
+
+
+@given(st.integers(1, 64), st.integers(0, 1000))
+def test_the_users_of_a_closed_loop_are_shared_out_whole_and_each_has_its_connection(invokers, more):
+    loop = Recipe((Stream(Closed(invokers + more)),), (Entry("micro", "noop", "", "noop"),))
+    players = [spec(invokers=invokers, recipe=loop).of_invoker(invoker, "0") for invoker in range(invokers)]
+    assert sum(player.users for player in players) == invokers + more
+    assert min(player.users for player in players) >= 1
+    assert all(player.warm_connections == min(player.users, 1024) for player in players)
 
 
 def test_invokers_take_the_cores_in_turn_and_any_core_where_none_is_set_aside():

@@ -168,6 +168,22 @@ def test_a_verdict_comes_back_from_json(some):
     assert Verdict.from_json(found.to_json()) == found
 
 
+def test_a_closed_loop_has_no_send_ratio_and_no_spacing_and_a_note_says_so():
+    unlike_an_open_loop = {"attempted": GOOD.due // 2, "dispatch_cv2": 90.0, "plan_cv2": 0.0}
+    assert verdict(**unlike_an_open_loop).level == Level.INVALID
+    found = verdict(**unlike_an_open_loop, users=16)
+    assert (found.level, found.reasons) == (Level.VALID, ())
+    (note,) = found.notes
+    assert note.startswith("A closed loop (16 users) asks less while the server is slow: its percentiles are not those of an open loop")
+    assert note.endswith("no send ratio applies.")
+    assert Verdict.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize("wrong", [{"lag_p99_us": 50_000.0}, {"in_system_us": 1}, {"missing": 1}, {"lost_invokers": (1,)}])
+def test_whatever_else_spoils_a_run_spoils_a_closed_loop(wrong):
+    assert verdict(**wrong, users=16).level == verdict(**wrong).level != Level.VALID
+
+
 def test_the_worst_reason_comes_first():
     found = verdict(in_system_us=1, lost_invokers=(3,))
     assert found.level == Level.INVALID

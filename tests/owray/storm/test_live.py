@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import re
 import subprocess
 import sys
 
@@ -44,6 +45,22 @@ def test_the_line_tells_how_it_goes():
     assert is_golden("storm_live.txt", "".join(f"{name}\n{line(look, 30.0, 98.7)}\n" for name, look in LOOKS.items()))
 
 
+def test_a_closed_loop_that_time_ends_shows_the_time_and_no_number_that_nobody_knows():
+    before, playing = Progress("waiting", -1_240_000, None, Counters()), Progress("playing", 12_300_000, None, counters())
+    assert line(before, 30.0, 0.0) == "  starts in 1.2 s: as many calls as its users find time for"
+    assert line(playing, 30.0, 98.7).startswith("  12 of 30 s | 1,500 sent | ")
+    assert "12 of 30 s, 18 s left" in drawn(playing, 80)
+    assert "planned -" in re.sub(r"\x1b\[[0-9;]*m", "", drawn(playing, 80))
+
+
+def test_a_closed_loop_of_counted_calls_shows_how_many_are_done_and_no_time_left():
+    look = Progress("playing", 12_300_000, 3_000, counters())
+    assert line(look, None, 98.7).startswith("  12 s | 1,500 of 3,000 sent | ")
+    shown = drawn(look, 80, length_s=None)
+    assert "12 s" in shown
+    assert "left" not in shown
+
+
 def test_where_there_is_no_terminal_a_line_comes_now_and_then():
     text = io.StringIO()
     with LiveView(Console(file=text, width=200), 30.0) as view:
@@ -52,11 +69,11 @@ def test_where_there_is_no_terminal_a_line_comes_now_and_then():
     assert text.getvalue().count("\n") == 2
 
 
-def drawn(look, width, **values):
+def drawn(look, width, *, length_s=30.0, **values):
     """What a terminal of this width shows."""
     console = Console(file=io.StringIO(), width=width, height=24, force_terminal=True, _environ={}, **values)
     with console.capture() as capture:
-        console.print(Panel(look, 30.0, RatesOfLate(sent=100.2, done=98.7)))
+        console.print(Panel(look, length_s, RatesOfLate(sent=100.2, done=98.7)))
     return capture.get()
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from owray.plan.closed import LONGEST_S, Closed
 from owray.plan.shapes import Bursts, Ramp, Sine, Stages
 from owray.storm.bad_request import BadRequest
 from owray.storm.load import LoadRequest, drop_after
@@ -26,6 +27,9 @@ from owray.storm.load import LoadRequest, drop_after
         ({"burst": "500,1000, 2000", "gap_s": 10.0}, Bursts((500, 1000, 2000), 10)),
         ({"burst": "7"}, Bursts((7,), 1)),
         ({"at_once": True, "calls": 1000}, Bursts((1000,), 1)),
+        ({"concurrency": 16}, Closed(16, 0.0, 10.0)),
+        ({"concurrency": 16, "think_s": 0.1, "duration_s": 30.0}, Closed(16, 0.1, 30.0)),
+        ({"concurrency": 16, "calls": 1000}, Closed(16, 0.0, LONGEST_S)),
     ],
 )
 def test_options_stand_for_a_shape(options, shape):
@@ -68,6 +72,12 @@ def test_a_count_of_calls_at_a_rate_is_given_time_enough_whatever_the_arrivals()
         ({"burst": "5", "arrivals": "poisson"}, "--arrivals poisson: the calls of a burst are due at once; there is nothing to space"),
         ({"gap_s": 5.0}, "--gap lies between bursts: --burst says how many calls each has"),
         ({"at_once": True}, "--at-once needs --calls, how many"),
+        ({"concurrency": 0}, "--concurrency is to be between 1 and 100,000 users, not 0"),
+        ({"concurrency": 5, "rps": 5.0}, "--rps and --concurrency: one of them says how many calls are due when"),
+        ({"concurrency": 5, "arrivals": "poisson"}, "--arrivals poisson: a user of --concurrency calls when it is free"),
+        ({"concurrency": 5, "calls": 5, "duration_s": 5.0}, "--calls and --duration: one of them ends a closed loop (--concurrency)"),
+        ({"concurrency": 5, "calls": 2_000_000_000}, "a storm of 2,000,000,000 calls is more than the 1,000,000,000"),
+        ({"think_s": 0.1}, "--think is between two calls of a user: --concurrency says how many users there are"),
         ({"rps": 1e6, "duration_s": 1e6}, "a storm of 1,000,000,000,000 calls is more than the 1,000,000,000 that one run may have"),
     ],
 )
