@@ -2,9 +2,9 @@
 
 import json
 import signal
-from xml.etree import ElementTree as ET
 
 from support.storms import Command, calls_of, owray
+from support.xml import tree
 
 LOOP = ("storm", "--action", "noop", "--concurrency", 4)
 
@@ -19,10 +19,11 @@ def test_a_closed_loop_is_labelled_wherever_it_is_shown(lab_home, runs, tmp_path
     assert found["summary"]["measure_s"] == 1.5
     (note,) = found["verdict"]["notes"]
     assert note.startswith("A closed loop (4 users) asks less")
-    properties = {each.get("name"): each.get("value") for each in ET.parse(report).iter("property")}
+    written = tree(report.read_text())
+    properties = {each.get("name"): each.get("value") for each in written.iter("property")}
     assert properties["closed_loop_users"] == "4"
     assert "rps" not in properties
-    assert "asks less" in "".join(each.text for each in ET.parse(report).iter("system-out"))
+    assert "asks less" in "".join(each.text for each in written.iter("system-out"))
     listed = owray("runs", home=lab_home, runs=runs).stdout
     assert "closed: 4" in listed
     shown = owray("runs", "show", home=lab_home, runs=runs).stdout
