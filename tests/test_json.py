@@ -23,7 +23,7 @@ from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
 
 MARKER = "<!-- From here on"
-VALID = {"level": "VALID", "reasons": []}
+VALID = {"level": "VALID", "reasons": [], "notes": []}
 
 
 @pytest.fixture(scope="module")
