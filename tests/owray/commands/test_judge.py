@@ -10,7 +10,7 @@ from support.xml import tree
 import cli
 from owray.record.early_end import EarlyEnd, Kind
 
-VALID = {"level": "VALID", "reasons": []}
+VALID = {"level": "VALID", "reasons": [], "notes": []}
 INVALID = {"level": "INVALID", "reasons": ["Invoker 0 was lost."]}
 
 
@@ -152,7 +152,7 @@ def test_own_objectives_that_somebody_changed_are_said_so(judging, played, own):
 
 
 def test_a_verdict_that_cannot_be_read_is_said_so(judging, played):
-    played(verdict={"level": "SPLENDID", "reasons": []})
+    played(verdict={"level": "SPLENDID", "reasons": [], "notes": []})
     code, _, errors = judging("--slo", "p99<1s")
     assert code == 1
     assert errors.startswith("owray: cannot read the verdict in ")

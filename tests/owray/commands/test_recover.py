@@ -57,10 +57,10 @@ def test_a_run_whose_calls_all_had_rows_only_lost_its_end(tmp_path, recovering):
     folder = new_run(tmp_path)
     record(folder, planned_rows(recipe())).close()
     assert "VALID\n" in recovering().stdout
-    assert folder.load().verdict == {"level": "VALID", "reasons": []}
+    assert folder.load().verdict == {"level": "VALID", "reasons": [], "notes": []}
 
 
-JUDGED = {"level": "VALID", "reasons": []}
+JUDGED = {"level": "VALID", "reasons": [], "notes": []}
 
 
 def newer(folder):
@@ -118,7 +118,7 @@ def test_force_is_for_a_run_that_is_named(tmp_path, recovering):
 def test_a_run_that_ended_with_nobody_there_to_judge_it_is_judged_and_stays_ended(tmp_path, recovering):
     folder = finished_run(tmp_path, fleet=({"invoker": 0, "node": "0"},))
     assert "VALID\n" in recovering().stdout
-    assert folder.load().verdict == {"level": "VALID", "reasons": []}
+    assert folder.load().verdict == {"level": "VALID", "reasons": [], "notes": []}
     assert folder.load().status == "ended"
 
 
