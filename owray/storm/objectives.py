@@ -39,13 +39,14 @@ def check_actions(objectives: Iterable[Objective], entries: Iterable[Entry]) -> 
 def check_samples(request: StormRequest) -> None:
     """Raises BadRequest where fewer calls are planned than an objective takes to be decided, unless nobody is to look or it is forced."""
     needed = max((objective.samples_needed for objective in request.objectives), default=0)
-    load = request.load
-    planned = round(load.planned)
-    measured = round(load.planned * (1 - request.warmup_s / load.planned_s))
+    planned = round(request.planned)
+    measured = round(request.planned * (1 - request.warmup_s / request.planned_s))
     if measured >= needed or request.force or not request.preflight:
         return
     calls = needed + planned - measured
-    cure = f"--calls {calls}, or a --duration of {math.ceil(calls / load.planned * load.planned_s)}s; --force plays it all the same"
+    duration = f"--calls {calls}, or a --duration of {math.ceil(calls / request.planned * request.planned_s)}s"
+    longer = duration if request.is_level else f"a plan of {calls:,} calls or more"
+    cure = f"{longer}; --force plays it all the same"
     raise BadRequest(f"too few calls: an objective takes {needed:,} after the warm-up, and {measured:,} are planned.  ({cure})")
 
 

@@ -8,6 +8,7 @@ is forced.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,7 +18,7 @@ from owray.http1.descriptors import connections_left
 from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry
-from owray.plan.recipe import Recipe
+from owray.plan.recipe import Recipe, Stream
 from owray.plan.shapes import Bursts
 from owray.storm import preflight_view as view
 from owray.storm.bad_request import BadRequest
@@ -63,8 +64,7 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     hopeless = any(each.level is Fit.SPOILS for each in weigh(_asked(request, 0), supply, ()))
     patient = not request.force and not hopeless
     await call_beforehand(client, fit, _calls_an_action(supply, len(called)), console, NextMinute() if patient else None)
-    shares = sum(entry.weight for entry in recipe.entries)
-    measured = [_measured(each, each.entry.weight / shares) for each in called]
+    measured = [_measured(each, share) for each, share in zip(called, _shares(recipe), strict=True)]
     made = sum(len(each.probes) for each in called)
     spent = made + 2 * request.prewarm * len(called)
     failures = [each.failure for each in called if each.failure is not None]
@@ -74,7 +74,7 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     if spoilers and not request.force:
         view.show_refusal(called, ceilings, supply, console)
         raise Refused(view.refusal(spoilers, supply))
-    view.show_passed(called, ceilings, supply, request.load.planned_s, console)
+    view.show_passed(called, ceilings, supply, request.planned_s, console)
     lowest = binds_first(ceilings)
     return {
         "calls": made,
@@ -116,19 +116,32 @@ def _payload_bytes(entry: Entry) -> int:
 
 def _asked(request: StormRequest, spent: int) -> Demand:
     """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
-    shape = request.load.shape()
+    streams = [stream.stream() for stream in request.streams()]
     return Demand(
-        rps=shape.peak_rps,
-        planned=max(1, round(request.load.planned)),
-        length_s=request.load.planned_s,
-        burst=max(shape.sizes) if isinstance(shape, Bursts) else 0,
+        rps=_peak_rps(streams),
+        planned=max(1, round(request.planned)),
+        length_s=request.planned_s,
+        burst=max(max(stream.shape.sizes) if isinstance(stream.shape, Bursts) else 0 for stream in streams),
         timeout_ms=round(request.timeout_s * 1000),
         max_in_flight=request.max_in_flight,
         invokers=request.invokers,
-        is_random=request.load.arrivals == "poisson",
+        is_random=any(stream.arrivals == "poisson" for stream in streams),
         spent_calls=spent,
         is_fired=request.call.trigger is not None,
     )
+
+
+def _peak_rps(streams: Sequence[Stream]) -> float:
+    """The peaks of the streams that are under way together, where these come to most: that begins where one of them starts."""
+    return max(sum(other.shape.peak_rps for other in streams if other.start_s <= stream.start_s < other.end_s) for stream in streams)
+
+
+def _shares(recipe: Recipe) -> list[float]:
+    """The part of the plan's calls that goes to each entry: by its weight within its stream."""
+    calls = {stream.name: stream.shape.expected_calls() for stream in recipe.streams}
+    weights = {name: sum(entry.weight for entry in recipe.entries if entry.stream == name) for name in calls}
+    together = sum(calls.values())
+    return [calls[entry.stream] / together * entry.weight / weights[entry.stream] for entry in recipe.entries]
 
 
 def _action_json(called: Called, measured: Measured) -> dict[str, Any]:

@@ -114,6 +114,11 @@ class StormRequest:
         """How long the plan lasts, or about how long where calls are counted."""
         return max(stream.planned_end_s for stream in self.streams())
 
+    @property
+    def is_level(self) -> bool:
+        """Whether it is a rate that stays the same, so that more calls are a matter of `--calls` or `--duration`."""
+        return not self.several and {"--rps", "--duration", "--arrivals"}.issuperset(self.load.given())
+
     def streams(self) -> tuple[StreamRequest, ...]:
         """What is planned: several streams, or the one that the options ask for."""
         return self.several or (StreamRequest(self.load, self.workload, self.action, self.mix, self.size),)

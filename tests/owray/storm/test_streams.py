@@ -7,6 +7,8 @@ from owray.plan.shapes import Bursts, Ramp
 from owray.storm.bad_request import BadRequest
 from owray.storm.choose import choose
 from owray.storm.load import LoadRequest
+from owray.storm.objectives import check_samples, read_objectives
+from owray.storm.preflight import _asked, _shares
 from owray.storm.request import CallRequest, StormRequest
 from owray.storm.streams import read_streams
 
@@ -143,3 +145,38 @@ def test_a_name_that_nothing_has_is_told_with_its_stream(file):
 def test_an_option_that_the_file_stands_for_is_refused(file, asked, said):
     with pytest.raises(BadRequest, match=said):
         StormRequest(several=read_streams(file(TWO)), **asked)
+
+
+def test_a_preflight_looks_at_all_streams_that_are_under_way_together(file):
+    asked = _asked(StormRequest(several=read_streams(file(TWO))), 0)
+    assert (asked.rps, asked.planned, asked.length_s, asked.burst, asked.is_random) == (20 + 60, 290, 10, 60, True)
+
+
+def test_streams_one_after_another_do_not_add_up(file):
+    text = one(rps="50", duration='"5s"') + "\n" + one(name='"b"', rps="70", duration='"5s"', start='"5s"')
+    assert _asked(StormRequest(several=read_streams(file(text))), 0).rps == 70
+
+
+def test_an_action_has_its_part_of_its_own_streams_calls(file):
+    text = one(rps="30") + "\n" + one(name='"b"', action=None, mix='"align=1,sleep=1"', rps="10")
+    request = StormRequest(several=read_streams(file(text)))
+    chosen = choose(request)
+    recipe = request.recipe(chosen.entries(chosen.manifests))
+    assert dict(zip((entry.action for entry in recipe.entries), _shares(recipe), strict=True)) == pytest.approx(
+        {"noop": 0.75, "align": 0.125, "sleep": 0.125}
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "cure"),
+    [
+        ({"action": "noop", "load": LoadRequest(rps=10, duration_s=10)}, "--calls 1000, or a --duration of 100s"),
+        ({"action": "noop", "load": LoadRequest(ramp="0:20:10s")}, "a plan of 1,000 calls or more"),
+        ({}, "a plan of 1,000 calls or more"),
+    ],
+)
+def test_too_few_calls_are_cured_by_an_option_only_where_it_makes_more(file, asked, cure):
+    several = () if asked else read_streams(file(TWO))
+    with pytest.raises(BadRequest) as refused:
+        check_samples(StormRequest(several=several, objectives=read_objectives(["p99<1s"]), **asked))
+    assert str(refused.value).endswith(f"  ({cure}; --force plays it all the same)")
