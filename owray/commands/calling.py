@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ActionsDir = Annotated[Path | None, typer.Option(help="Take workloads and actions from this folder of folders with a manifest.toml.")]
 
 _ACTION_HELP = "Play one action: of the catalogue by its name, one that is there already as /_/NAME or /NS/PACKAGE/NAME."
+_MIX_HELP = "Play several workloads or actions of the catalogue by weight: genomics=3,noop=1."
 _PARAM_HELP = "A parameter of every call, JSON or text; may be repeated. It is kept in the run: no secrets."
 _PARAMS_HELP = (
     "Parameters from a .json, .jsonl, .parquet or .csv file: an object for all calls, or several to choose from. Kept in the run."
@@ -27,6 +28,7 @@ class Calling:
 
     workload: Annotated[str | None, typer.Option(help="Play all actions of a workload, by weight.")] = None
     action: Annotated[str | None, typer.Option(help=_ACTION_HELP)] = None
+    mix: Annotated[str | None, typer.Option(help=_MIX_HELP, metavar="NAME=WEIGHT,...")] = None
     web: Annotated[str | None, typer.Option(help="Play a web action of the target by its URL, or by its path from /api/v1/web on.")] = None
     trigger: Annotated[str | None, typer.Option(help="Fire a trigger that is there already.")] = None
     size: Annotated[str | None, typer.Option(help="small, medium or large; each action's default otherwise.")] = None
@@ -40,7 +42,7 @@ class Calling:
     actions_dir: ActionsDir = None
 
     def request(self) -> CallRequest:
-        """All but the workload, the action and its size."""
+        """All but what is of a catalogue: workload, action, mix and size."""
         from owray.storm.request import CallRequest
 
         return CallRequest(

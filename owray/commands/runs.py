@@ -191,4 +191,4 @@ def _length(manifest: Manifest) -> str:
 
 
 def _calls(manifest: Manifest) -> list[str]:
-    return [f"{entry.action}/{entry.size}" if entry.size else entry.action for entry in manifest.recipe.entries]
+    return list(dict.fromkeys(f"{entry.action}/{entry.size}" if entry.size else entry.action for entry in manifest.recipe.entries))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from owray.storm.load import LoadRequest
+    from owray.storm.streams import StreamRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
-    """When calls are due, and how they are played."""
+    """When calls are due."""
 
     rps: Annotated[float | None, typer.Option(help="Calls a second. Default 10.")] = None
     ramp: Annotated[str | None, typer.Option(help="From one rate to another: 0:5000:60s.", metavar="FROM:TO:TIME")] = None
@@ -23,11 +28,44 @@ class Shaping:
     at_once: Annotated[bool, typer.Option("--at-once", help="All --calls are due at once.")] = False
     concurrency: Annotated[int | None, typer.Option(help="A closed loop: so many users, each calls when its last call has ended.")] = None
     think: Annotated[str | None, typer.Option(help="How long a user waits from the end of a call to its next: 100ms.")] = None
+    streams: Annotated[Path | None, typer.Option(help="Several streams from a TOML file, each with its actions, shape and time.")] = None
     duration: Annotated[str | None, typer.Option(help="How long calls are due: 500ms, 30s, 5m, 1h. Default 10s, or until --calls.")] = None
     calls: Annotated[int | None, typer.Option(help="End after this many calls.")] = None
     arrivals: Annotated[Literal["constant", "uniform", "poisson"], typer.Option(help="How calls are spaced.")] = "constant"
     seed: Annotated[int, typer.Option(help="The same seed plans the same calls, on any number of invokers.")] = 1
     warmup: Annotated[str, typer.Option(help="Calls due before this are flagged, and left out of the summary.")] = "0s"
+
+    def load(self) -> LoadRequest:
+        """Raises BadRequest."""
+        from owray.storm.bad_request import seconds
+        from owray.storm.load import LoadRequest
+
+        return LoadRequest(
+            rps=self.rps,
+            duration_s=None if self.duration is None else seconds(self.duration, "--duration"),
+            calls=self.calls,
+            arrivals=self.arrivals,
+            ramp=self.ramp,
+            stages=self.stages,
+            sine=self.sine,
+            burst=self.burst,
+            gap_s=None if self.gap is None else seconds(self.gap, "--gap"),
+            at_once=self.at_once,
+            concurrency=self.concurrency,
+            think_s=None if self.think is None else seconds(self.think, "--think"),
+        )
+
+    def several(self) -> tuple[StreamRequest, ...]:
+        """The streams of the file, if one is named. Raises BadRequest."""
+        from owray.storm.streams import read_streams
+
+        return () if self.streams is None else read_streams(self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How calls are played, whenever they are due."""
+
     timeout: Annotated[str, typer.Option(help="Give up on a call after this. OpenWhisk may rightly answer after 75 s.")] = "90s"
     late: Annotated[str, typer.Option(help="What becomes of a call that is late: send it, or drop:TIME after its time.")] = "send"
     max_in_flight: Annotated[int | None, typer.Option(help="At most so many calls under way; others are held, and rows say so.")] = None

@@ -15,7 +15,7 @@ from owray.commands.calling import Calling
 from owray.commands.grouped import grouped
 from owray.commands.machine_output import JsonOption
 from owray.commands.reading import RunsDirOption
-from owray.commands.shaping import Precautions, Shaping
+from owray.commands.shaping import Playing, Precautions, Shaping
 from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
 from owray.commands.targeting import Targeting
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from owray.openwhisk.choice import Asked
     from owray.storm.ground import Ground
-    from owray.storm.load import LoadRequest
     from owray.storm.request import StormRequest
 
 LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
@@ -40,6 +39,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
     def storm(
         calling: Calling,
         shaping: Shaping,
+        playing: Playing,
         precautions: Precautions,
         targeting: Targeting,
         slo: SloOption = None,
@@ -52,11 +52,13 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times. --concurrency plays a closed
         loop instead: it asks less while the platform is slow.
         """
-        request = _request(calling, shaping, precautions, slo or [], runs_dir)
+        request = _request(calling, shaping, playing, precautions, slo or [], runs_dir)
         raise typer.Exit(_play(request, targeting.asked(), lend_ground, as_json=as_json, junit=junit))
 
 
-def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: list[str], runs: Path | None) -> StormRequest:
+def _request(
+    calling: Calling, shaping: Shaping, playing: Playing, precautions: Precautions, slo: list[str], runs: Path | None
+) -> StormRequest:
     from owray.storm.bad_request import BadRequest, seconds
     from owray.storm.load import drop_after
     from owray.storm.objectives import read_objectives
@@ -64,45 +66,27 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
 
     try:
         return StormRequest(
-            load=_load(shaping),
+            load=shaping.load(),
             workload=calling.workload,
             action=calling.action,
             size=calling.size,
             seed=shaping.seed,
             warmup_s=seconds(shaping.warmup, "--warmup"),
-            timeout_s=seconds(shaping.timeout, "--timeout"),
-            max_in_flight=shaping.max_in_flight,
-            drop_after_s=drop_after(shaping.late),
-            invokers=shaping.invokers,
+            timeout_s=seconds(playing.timeout, "--timeout"),
+            max_in_flight=playing.max_in_flight,
+            drop_after_s=drop_after(playing.late),
+            invokers=playing.invokers,
             runs=runs,
             preflight=precautions.preflight,
             force=precautions.force,
             prewarm=precautions.prewarm,
             objectives=read_objectives(slo),
             call=calling.request(),
+            mix=calling.mix,
+            several=shaping.several(),
         )
     except BadRequest as problem:
         raise typer.TyperException(str(problem)) from None
-
-
-def _load(shaping: Shaping) -> LoadRequest:
-    from owray.storm.bad_request import seconds
-    from owray.storm.load import LoadRequest
-
-    return LoadRequest(
-        rps=shaping.rps,
-        duration_s=None if shaping.duration is None else seconds(shaping.duration, "--duration"),
-        calls=shaping.calls,
-        arrivals=shaping.arrivals,
-        ramp=shaping.ramp,
-        stages=shaping.stages,
-        sine=shaping.sine,
-        burst=shaping.burst,
-        gap_s=None if shaping.gap is None else seconds(shaping.gap, "--gap"),
-        at_once=shaping.at_once,
-        concurrency=shaping.concurrency,
-        think_s=None if shaping.think is None else seconds(shaping.think, "--think"),
-    )
 
 
 def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:

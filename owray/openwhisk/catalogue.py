@@ -115,11 +115,11 @@ def load(folder: Traversable) -> Manifest:
     except ManifestError as error:
         raise ManifestError(f"{folder}: {error}") from None
     except (OSError, ValueError, RecursionError) as error:  # tomllib's and msgspec's are ValueErrors
-        raise ManifestError(f"{folder / 'manifest.toml'}: {_plain(str(error))}") from error
+        raise ManifestError(f"{folder / 'manifest.toml'}: {plain(str(error))}") from error
 
 
-def _plain(text: str) -> str:
-    """One line, in this project's words where they are msgspec's."""
+def plain(text: str) -> str:
+    """What tomllib or msgspec says, on one line and in this project's words."""
     text = (
         " ".join(text.split())
         .replace("Object missing required field", "it lacks")

@@ -103,6 +103,11 @@ class LoadRequest:
         }
         return [name for name, is_given in given.items() if is_given]
 
+    def given(self) -> list[str]:
+        """The options that say when calls are due, as far as they were given; `--calls` only ends them."""
+        others = {"--duration": self.duration_s is not None, "--gap": self.gap_s is not None, "--arrivals": self.arrivals != "constant"}
+        return [*self._given(), *(name for name, is_given in others.items() if is_given)]
+
     def _option(self) -> str:
         return next(iter(self._given()), "--rps")
 

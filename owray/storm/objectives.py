@@ -42,16 +42,18 @@ def check_samples(request: StormRequest) -> None:
     Of a closed loop that time ends it is not known how many there will be; the preflight estimates it.
     """
     needed = max((objective.samples_needed for objective in request.objectives), default=0)
-    load = request.load
-    if math.isinf(load.planned):
+    if math.isinf(request.planned):
         return
-    planned = round(load.planned)
-    measured = round(load.planned * (1 - request.warmup_s / load.planned_s))
+    planned = round(request.planned)
+    measured = round(request.planned * (1 - request.warmup_s / request.planned_s))
     if measured >= needed or request.force or not request.preflight:
         return
     calls = needed + planned - measured
-    longer = "" if load.concurrency is not None else f", or a --duration of {math.ceil(calls / load.planned * load.planned_s)}s"
-    cure = f"--calls {calls}{longer}; --force plays it all the same"
+    duration = f"--calls {calls}, or a --duration of {math.ceil(calls / request.planned * request.planned_s)}s"
+    longer = duration if request.is_level else f"a plan of {calls:,} calls or more"
+    if request.load.concurrency is not None:
+        longer = f"--calls {calls}"
+    cure = f"{longer}; --force plays it all the same"
     raise BadRequest(f"too few calls: an objective takes {needed:,} after the warm-up, and {measured:,} are planned.  ({cure})")
 
 

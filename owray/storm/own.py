@@ -25,7 +25,7 @@ from owray.openwhisk.records import annotations_of
 from owray.openwhisk.target import Target
 from owray.plan.mix import Check, Entry, Kind, Method, Variant
 from owray.storm.bad_request import BadRequest
-from owray.storm.request import StormRequest
+from owray.storm.request import CallRequest
 
 WORKLOAD = "own"
 """What rows hold as the workload of what is no catalogue's."""
@@ -57,15 +57,14 @@ class Own:
         )
 
 
-def own_of(request: StormRequest) -> Own | None:
-    """What the request names of the user's own; None where that is a workload or an action of a catalogue. Raises BadRequest."""
-    call = request.call
+def own_of(action: str | None, call: CallRequest) -> Own | None:
+    """What is named of the user's own; None where that is a workload or an action of a catalogue. Raises BadRequest."""
     if call.web is not None:
         return _web(call.web, call.method or "POST")
     if call.trigger is not None:
         return _named("trigger", call.trigger)
-    if request.action is not None and "/" in request.action:
-        return _named("action", request.action)
+    if action is not None and "/" in action:
+        return _named("action", action)
     return None
 
 

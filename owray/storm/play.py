@@ -184,6 +184,7 @@ def _manifest_fields(request: StormRequest, ground: Ground, prepared: PreparedPl
             "max_in_flight": request.max_in_flight,
             "workload": request.workload,
             "action": request.action,
+            "mix": request.mix,
             "web": request.call.web,
             "trigger": request.call.trigger,
             "size": request.size,

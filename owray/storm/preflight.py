@@ -19,7 +19,7 @@ from owray.openwhisk.client import OpenWhisk
 from owray.openwhisk.target import Target
 from owray.plan.closed import Closed
 from owray.plan.mix import Entry
-from owray.plan.recipe import Recipe
+from owray.plan.recipe import Recipe, Stream
 from owray.plan.shapes import Bursts
 from owray.storm import preflight_view as view
 from owray.storm.bad_request import BadRequest
@@ -66,8 +66,7 @@ async def _preflight(client: OpenWhisk, request: StormRequest, recipe: Recipe, s
     hopeless = any(each.level is Fit.SPOILS for each in weigh(_asked(request, 0), supply, ()))
     patient = not request.force and not hopeless
     await call_beforehand(client, fit, _calls_an_action(supply, len(called)), console, NextMinute() if patient else None)
-    shares = sum(entry.weight for entry in recipe.entries)
-    measured = [_measured(each, each.entry.weight / shares) for each in called]
+    measured = [_measured(each, share) for each, share in zip(called, _shares(recipe), strict=True)]
     made = sum(len(each.probes) for each in called)
     spent = made + 2 * request.prewarm * len(called)
     failures = [each.failure for each in called if each.failure is not None]
@@ -120,22 +119,37 @@ def _payload_bytes(entry: Entry) -> int:
 
 def _asked(request: StormRequest, spent: int, cores: int | None = None, measured: Sequence[Measured] = ()) -> Demand:
     """The request in figures. Its plan is not made for it: a count that chance changes a little is good enough here."""
-    shape = request.load.shape()
+    streams = [stream.stream() for stream in request.streams()]
     demand = Demand(
         rps=0.0,
         planned=1,
-        length_s=request.load.planned_s,
+        length_s=request.planned_s,
         timeout_ms=round(request.timeout_s * 1000),
         max_in_flight=request.max_in_flight,
         invokers=request.invokers,
-        is_random=request.load.arrivals == "poisson",
+        is_random=any(stream.arrivals == "poisson" for stream in streams),
         spent_calls=spent,
         is_fired=request.call.trigger is not None,
     )
-    if isinstance(shape, Closed):
-        return closed_demand(demand, shape, request.load.calls, cores, measured)
-    burst = max(shape.sizes) if isinstance(shape, Bursts) else 0
-    return replace(demand, rps=shape.peak_rps, planned=max(1, round(request.load.planned)), burst=burst)
+    first = streams[0].shape
+    if isinstance(first, Closed):
+        return closed_demand(demand, first, request.load.calls, cores, measured)
+    burst = max(max(stream.shape.sizes) if isinstance(stream.shape, Bursts) else 0 for stream in streams)
+    return replace(demand, rps=_peak_rps(streams), planned=max(1, round(request.planned)), burst=burst)
+
+
+def _peak_rps(streams: Sequence[Stream]) -> float:
+    """The peaks of the streams that are under way together, where these come to most: that begins where one of them starts."""
+    peaks = [(stream.start_s, stream.end_s, stream.shape.peak_rps) for stream in streams if not isinstance(stream.shape, Closed)]
+    return max(sum(rps for start_s, end_s, rps in peaks if start_s <= moment_s < end_s) for moment_s, _, _ in peaks)
+
+
+def _shares(recipe: Recipe) -> list[float]:
+    """The part of the plan's calls that goes to each entry: by its weight within its stream."""
+    calls = {stream.name: stream.shape.expected_calls() for stream in recipe.streams}
+    weights = {name: sum(entry.weight for entry in recipe.entries if entry.stream == name) for name in calls}
+    together = sum(calls.values())
+    return [calls[entry.stream] / together * entry.weight / weights[entry.stream] for entry in recipe.entries]
 
 
 def _action_json(called: Called, measured: Measured) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from owray.judge.objectives import Objective
 from owray.plan.mix import Entry, Method
-from owray.plan.recipe import Recipe, Stream
+from owray.plan.recipe import Recipe
 from owray.storm.bad_request import BadRequest
 from owray.storm.load import LoadRequest
+from owray.storm.streams import StreamRequest
 from owray.wire.invoker import Limits
 
 DEFAULT_TIMEOUT_S = 90.0
@@ -33,12 +34,16 @@ class CallRequest:
     expect: str | None = None
     expect_schema: Path | None = None
 
-    def checks(self, workload: str | None, action: str | None, size: str | None) -> Iterator[tuple[bool, str]]:
+    def checks(
+        self, workload: str | None, action: str | None, mix: str | None, size: str | None, *, is_streams: bool
+    ) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then."""
-        named = [name for name in (workload, action, self.web, self.trigger) if name is not None]
-        one = "name what is to be called: one of --workload, --action, --web, --trigger.  (owray workloads lists what owray brings)"
-        yield len(named) != 1, one
-        own = workload is None and (action is None or "/" in action)
+        named = [name for name in (workload, action, mix, self.web, self.trigger) if name is not None]
+        yield is_streams and bool(named), "--streams FILE says what is called; leave out --workload, --action, --mix, --web and --trigger"
+        one = "name what is to be called: one of --workload, --action, --mix, --web, --trigger.  (owray workloads lists what owray brings)"
+        yield not is_streams and len(named) != 1, one
+        yield is_streams and size is not None, "--streams FILE says the size of each stream; leave out --size"
+        own = workload is None and mix is None and not is_streams and (action is None or "/" in action)
         yield own and size is not None, "--size is one of a catalogue's action; what is there already is called with --param or --params"
         yield own and self.actions_dir is not None, "--actions-dir is where a --workload or an --action without a / is looked for"
         yield self.method is not None and self.web is None, "--method is for --web; all else is a POST"
@@ -48,7 +53,7 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class StormRequest:
-    """A storm as asked for. Of `workload`, `action` and what `call` may name exactly one is given."""
+    """A storm as asked for. Of `workload`, `action`, `mix`, `several` streams and what `call` may name exactly one is given."""
 
     load: LoadRequest = field(default_factory=LoadRequest)
     workload: str | None = None
@@ -66,6 +71,8 @@ class StormRequest:
     prewarm: int = 0
     objectives: tuple[Objective, ...] = ()
     call: CallRequest = CallRequest()
+    mix: str | None = None
+    several: tuple[StreamRequest, ...] = ()
 
     def __post_init__(self) -> None:
         for wrong, text in self._checks():
@@ -74,7 +81,9 @@ class StormRequest:
 
     def _checks(self) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then; each may rely on those before it."""
-        yield from self.call.checks(self.workload, self.action, self.size)
+        yield from self.call.checks(self.workload, self.action, self.mix, self.size, is_streams=bool(self.several))
+        replaced = self.load.given() if self.several else []
+        yield bool(replaced), f"--streams FILE says when calls are due; leave out {', '.join(replaced)}"
         yield not self.timeout_s > 0, f"--timeout is to be above zero, not {self.timeout_s:g} s"
         yield not 1 <= self.invokers <= 256, f"--invokers is to be between 1 and 256, not {self.invokers}"
         yield not 0 <= self.seed < 1 << 63, f"--seed lies between 0 and 2^63 - 1, not {self.seed}"
@@ -86,9 +95,9 @@ class StormRequest:
         cap = self.max_in_flight
         too_small = cap is not None and cap < self.invokers
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"
+        nothing_left = self.warmup_s >= self.planned_s
+        yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.planned_s:g} s to measure"
         yield from self._closed_loop_checks()
-        nothing_left = self.warmup_s >= self.load.planned_s
-        yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.load.planned_s:g} s to measure"
 
     def _closed_loop_checks(self) -> Iterator[tuple[bool, str]]:
         users = self.load.concurrency
@@ -104,7 +113,27 @@ class StormRequest:
         drop_after_ms = None if self.drop_after_s is None else round(self.drop_after_s * 1000)
         return Limits(round(self.timeout_s * 1000), self.max_in_flight, drop_after_ms)
 
+    @property
+    def planned(self) -> float:
+        """How many calls, or about how many where arrivals are random."""
+        planned = sum(stream.load.planned for stream in self.streams())
+        return planned if self.load.calls is None else min(planned, self.load.calls)
+
+    @property
+    def planned_s(self) -> float:
+        """How long the plan lasts, or about how long where calls are counted."""
+        return max(stream.planned_end_s for stream in self.streams())
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it is a rate that stays the same, so that more calls are a matter of `--calls` or `--duration`."""
+        return not self.several and {"--rps", "--duration", "--arrivals"}.issuperset(self.load.given())
+
+    def streams(self) -> tuple[StreamRequest, ...]:
+        """What is planned: several streams, or the one that the options ask for."""
+        return self.several or (StreamRequest(self.load, self.workload, self.action, self.mix, self.size),)
+
     def recipe(self, entries: tuple[Entry, ...]) -> Recipe:
         """The plan that this asks for, over these entries."""
-        stream = Stream(self.load.shape(), self.load.arrivals)
-        return Recipe((stream,), entries, seed=self.seed, warmup_s=self.warmup_s, calls=self.load.calls)
+        streams = tuple(stream.stream() for stream in self.streams())
+        return Recipe(streams, entries, seed=self.seed, warmup_s=self.warmup_s, calls=self.load.calls)

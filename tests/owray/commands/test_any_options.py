@@ -46,6 +46,8 @@ WORDS = (
 GOOD = {
     "action": ("noop", "align"),
     "arrivals": ("constant", "poisson"),
+    "mix": ("noop=1,align=2", "micro=1"),
+    "streams": ("streams.toml",),
     "duration": ("1s", "500ms"),
     "name": ("summary", "timeline"),
     "output": ("out.csv",),
@@ -66,6 +68,7 @@ FILES = {
     "file.jsonl": '{"a": 1}\n[2]\n',
     "file.parquet": "PAR1 no more",
     "file.toml": "a = [",
+    "streams.toml": '[[stream]]\nname = "a"\naction = "noop"\n',
 }
 
 

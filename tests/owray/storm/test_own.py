@@ -9,15 +9,15 @@ from owray.storm.request import CallRequest, StormRequest
 
 
 def action(name):
-    return own_of(StormRequest(action=name))
+    return own_of(name, CallRequest())
 
 
 def web(url, method=None):
-    return own_of(StormRequest(call=CallRequest(web=url, method=method)))
+    return own_of(None, CallRequest(web=url, method=method))
 
 
 def trigger(name):
-    return own_of(StormRequest(call=CallRequest(trigger=name)))
+    return own_of(None, CallRequest(trigger=name))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_action_is_named_with_or_without_namespace_and_package(written, names
 
 def test_a_bare_name_is_the_catalogues():
     assert action("align") is None
-    assert own_of(StormRequest(workload="micro")) is None
+    assert own_of(None, CallRequest()) is None
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_what_cannot_be_a_web_action_is_refused(url, words):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({}, "name what is to be called: one of --workload, --action, --web, --trigger"),
-        ({"action": "noop", "call": CallRequest(trigger="t")}, "one of --workload, --action, --web, --trigger"),
-        ({"call": CallRequest(web="/x", trigger="t")}, "one of --workload, --action, --web, --trigger"),
+        ({}, "name what is to be called: one of --workload, --action, --mix, --web, --trigger"),
+        ({"action": "noop", "call": CallRequest(trigger="t")}, "one of --workload, --action, --mix, --web, --trigger"),
+        ({"call": CallRequest(web="/x", trigger="t")}, "one of --workload, --action, --mix, --web, --trigger"),
         ({"action": "/_/x", "size": "small"}, "--size is one of a catalogue's action"),
         ({"call": CallRequest(trigger="t"), "size": "small"}, "--size is one of a catalogue's action"),
         ({"action": "noop", "call": CallRequest(method="GET")}, "--method is for --web"),

@@ -13,13 +13,14 @@ from owray.openwhisk.catalogue import find
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry, Variant
-from owray.storm.choose import Chosen
+from owray.storm.choose import Chosen, Selection
 from owray.storm.deploying import prepare
 from owray.storm.load import LoadRequest
 from owray.storm.parameters import Payload
 from owray.storm.preflight import Refused, before_the_storm
 from owray.storm.prewarm import MOST_ROUNDS, prewarm
 from owray.storm.request import StormRequest
+from owray.storm.shares import Share
 
 KIND = "python:default"
 BROKEN = {
@@ -56,7 +57,7 @@ def entry(name, **values):
 
 
 def chosen(manifests):
-    return Chosen(tuple(manifests), None, Payload(), None)
+    return Chosen((Selection("main", (Share(tuple(manifests)),)),), Payload())
 
 
 def check(platform, *entries, **asked):
