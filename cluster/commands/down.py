@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.commands import output
+from owray.problems import tell
 
 if TYPE_CHECKING:
     from cluster.lab import Leftovers
@@ -30,9 +31,8 @@ def mount(app: typer.Typer) -> None:
         from cluster import state
 
         home = state.default_home()
-        with output.errors():
-            # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed.
-            found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *labs.abandoned_labs(home)))}
+        # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed.
+        found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *labs.abandoned_labs(home)))}
         if json:
             output.as_json(JSON_VERSION, {"labs": found})
         else:
@@ -48,6 +48,6 @@ def _tell(name: str, leftovers: Leftovers, others: list[str]) -> None:
         typer.echo(f"no lab '{name}' is up, nothing to remove{hint}")
     elif leftovers:
         remains = "\n  ".join((*(f"process {process}" for process in leftovers.processes), *leftovers.files))
-        typer.echo(f"owray: lab '{name}' could not be removed whole; end or delete this, then run owray down again:\n  {remains}", err=True)
+        tell(f"lab '{name}' could not be removed whole; end or delete this, then run owray down again:\n  {remains}")
     else:
         typer.echo(f"lab '{name}' is removed")

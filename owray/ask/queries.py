@@ -16,17 +16,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from owray.problems import Problem
+
 _TITLE = re.compile(r"--\s*\w+:\s*(?P<question>.+)")
 _PARAMETER = re.compile(r"--\s+(?P<name>\w+)\s{2,}(?P<meaning>.+?)\s+\(default (?P<default>[^)]+)\)\s*$")
 
 Value = int | float | str
 
 
-class UnknownQuery(LookupError):
+class UnknownQuery(Problem):
     """No query, or no parameter of a query, bears that name."""
 
 
-class WrongValue(ValueError):
+class WrongValue(Problem):
     """A text where a query wants a number."""
 
 

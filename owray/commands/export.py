@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, session_over
+from owray.commands.reading import RUN_HELP, RunsDirOption, session_over
+from owray.problems import Problem
 
 if TYPE_CHECKING:
     from owray.ask.session import Session
@@ -43,9 +44,8 @@ def export(
     if output.suffix not in _SUFFIXES:
         raise typer.BadParameter(f"what to write is known by the end of the name, {' or '.join(_SUFFIXES)}: not {output.name!r}")
     if output.exists() and not force:
-        typer.echo(f"owray: {output} is there already.  (--force replaces it)", err=True)
-        raise typer.Exit(1)
-    with plain_errors(), session_over(named or run or "latest", runs_dir) as session:
+        raise Problem(f"{output} is there already.  (--force replaces it)")
+    with session_over(named or run or "latest", runs_dir) as session:
         rows = write(session, output)
         typer.echo(f"{rows:,} calls in {output} ({output.stat().st_size:,} bytes)")
 

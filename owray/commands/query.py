@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, plain_errors, session_over, show_named
+from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, session_over, show_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +27,13 @@ def query(
     """Ask a run, or several, one of the questions that have a name, or list them."""
     from owray.ask.queries import find_query
 
-    with plain_errors():
-        if name is None:
-            typer.echo("\n".join(_listing()))
-            return
-        asked = find_query(name)
-        values = asked.values(_pairs(parameters or []))
-        with session_over(run, runs_dir) as session:
-            show_named(session, asked, values, style, output)
+    if name is None:
+        typer.echo("\n".join(_listing()))
+        return
+    asked = find_query(name)
+    values = asked.values(_pairs(parameters or []))
+    with session_over(run, runs_dir) as session:
+        show_named(session, asked, values, style, output)
 
 
 def _listing() -> Iterator[str]:

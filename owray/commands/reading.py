@@ -1,4 +1,4 @@
-"""What the commands that read runs share: choosing the run, opening a session, printing an answer, and one-line errors."""
+"""What the commands that read runs share: choosing the run, opening a session, printing an answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from owray.problems import Problem, visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,27 +44,6 @@ OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the a
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Say what went wrong in one line, and end with exit code 1."""
-    from owray.ask.queries import UnknownQuery, WrongValue
-    from owray.ask.session import QueryError
-    from owray.record.journal import JournalError
-    from owray.record.recover import StillPlaying
-    from owray.record.run import ManifestError, RunNotFound
-    from owray.record.tags import WrongTag
-
-    try:
-        yield
-    except OSError as problem:
-        said = f"cannot use {problem.filename}: {problem.strerror}" if problem.filename else problem
-        typer.echo(f"owray: {said}", err=True)
-        raise typer.Exit(1) from None
-    except (UnknownQuery, WrongValue, QueryError, JournalError, StillPlaying, ManifestError, RunNotFound, WrongTag) as problem:
-        typer.echo(f"owray: {problem}", err=True)
-        raise typer.Exit(1) from None
-
-
-@contextmanager
 def session_over(run: str, runs_dir: Path | None) -> Iterator[Session]:
     """A session over the runs called `run` (see `find_runs`). Raises RunNotFound, ManifestError and BrokenFile."""
     from owray.ask.session import Session
@@ -73,13 +54,12 @@ def session_over(run: str, runs_dir: Path | None) -> Iterator[Session]:
 
 
 def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:
-    """Print an answer, or write it to a file. Raises OSError."""
+    """Print an answer, or write it to a file. Raises OSError, and Problem for Parquet on a terminal."""
     content = _content(answer, style, output)
     if output is not None:
         output.write_bytes(content)
     elif style is Format.PARQUET and sys.stdout.isatty():
-        typer.echo("owray: Parquet is not for a terminal. Name a file: --output calls.parquet", err=True)
-        raise typer.Exit(1)
+        raise Problem("Parquet is not for a terminal. Name a file: --output calls.parquet")
     elif style is not Format.TABLE or not sys.stdout.isatty():
         typer.echo(content, nl=False)
     else:
@@ -132,7 +112,7 @@ def _table(answer: pa.Table) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for field in answer.schema:
         is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(_visible(field.name), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(visible(field.name), justify="right" if is_number else "left", overflow="fold")
     for row in zip(*(column.to_pylist() for column in answer.slice(0, MOST_TABLE_ROWS).columns), strict=True):
         table.add_row(*(_cell(value) for value in row))
     return table
@@ -166,12 +146,7 @@ def _cell(value: Any) -> str:
         return ", ".join(_cell(item) for item in value)
     if isinstance(value, bytes):
         return value.hex()
-    return _visible(str(value))
-
-
-def _visible(text: str) -> str:
-    """A function's error may hold what would move the cursor or change colours: that is shown as it is written, not done."""
-    return text if text.isprintable() else "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
+    return visible(str(value))
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RunsDirOption, plain_errors
+from owray.commands.reading import RunsDirOption
+from owray.problems import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -48,38 +49,37 @@ def recover(
 
     done: list[Report] = []
 
-    def tell(report: Report) -> None:
+    def show(report: Report) -> None:
         done.append(report)
         if not as_json:
             typer.echo("\n".join(_lines(report)))
 
-    with plain_errors():
-        folder = runs_folder(runs_dir)
-        nothing = "there was nothing to recover"
-        if run == ALL:
-            _recover_all(list_runs(folder), force, tell)
-        else:
-            try:
-                tell(_report(find_run(folder, run), force))
-            except NothingToRecover as why:
-                nothing = str(why)
+    folder = runs_folder(runs_dir)
+    nothing = "there was nothing to recover"
+    if run == ALL:
+        _recover_all(list_runs(folder), force, show)
+    else:
+        try:
+            show(_report(find_run(folder, run), force))
+        except NothingToRecover as why:
+            nothing = str(why)
     if as_json:
         print_json(JSON_VERSION, {"runs": [_as_data(report) for report in done]})
     elif not done:
         typer.echo(nothing)
 
 
-def _recover_all(runs: list[RunFolder], force: bool, tell: Callable[[Report], None]) -> None:
+def _recover_all(runs: list[RunFolder], force: bool, show: Callable[[Report], None]) -> None:
     """One that is still being played does not keep the others from being recovered."""
     from owray.record.recover import NothingToRecover, StillPlaying
 
     for run in runs:
         try:
-            tell(_report(run, force))
+            show(_report(run, force))
         except NothingToRecover:
             continue
         except StillPlaying as playing:
-            typer.echo(f"owray: {playing}", err=True)
+            tell(playing)
 
 
 def _report(run: RunFolder, force: bool) -> Report:

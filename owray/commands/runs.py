@@ -11,7 +11,7 @@ import typer
 
 from owray.commands import runs_changes
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors, table_of
+from owray.commands.reading import RUN_HELP, RunsDirOption, table_of
 from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
 
 if TYPE_CHECKING:
@@ -39,16 +39,15 @@ def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonO
     """List the runs, oldest first."""
     from owray.record.run import list_runs
 
-    with plain_errors():
-        folder = folder_asked(context, runs_dir)
-        lines = [_line(run) for run in list_runs(folder)]
-        if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"runs": lines})
-        elif lines:
-            shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
-            typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
-        else:
-            typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
+    folder = folder_asked(context, runs_dir)
+    lines = [_line(run) for run in list_runs(folder)]
+    if as_json_asked(context, as_json):
+        print_json(JSON_VERSION, {"runs": lines})
+    elif lines:
+        shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
+        typer.echo(table_of(shown, [[line[name] for name in shown] for line in lines]), nl=False)
+    else:
+        typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
 
 
 def show(
@@ -61,15 +60,14 @@ def show(
     from owray.record.run import find_run
     from owray.record.sizes import sizes_of
 
-    with plain_errors():
-        found = find_run(folder_asked(context, runs_dir), run)
-        manifest, taken = found.load(), sizes_of(found)
-        written = json.loads((found.path / "run.json").read_text(), parse_constant=str)
-        if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"path": str(found.path), "manifest": written, "sizes": asdict(taken)})
-            return
-        for name, text in _facts(found, manifest, written.get("objectives") or (), taken):
-            typer.echo(f"{name:<11}{text}")
+    found = find_run(folder_asked(context, runs_dir), run)
+    manifest, taken = found.load(), sizes_of(found)
+    written = json.loads((found.path / "run.json").read_text(), parse_constant=str)
+    if as_json_asked(context, as_json):
+        print_json(JSON_VERSION, {"path": str(found.path), "manifest": written, "sizes": asdict(taken)})
+        return
+    for name, text in _facts(found, manifest, written.get("objectives") or (), taken):
+        typer.echo(f"{name:<11}{text}")
 
 
 def sizes(
@@ -82,14 +80,13 @@ def sizes(
     from owray.record.run import find_runs
     from owray.record.sizes import sizes_of
 
-    with plain_errors():
-        lines = [{"run": each.run, **asdict(sizes_of(each))} for each in find_runs(folder_asked(context, runs_dir), run)]
-        total = sum(line["total_bytes"] for line in lines)
-        if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
-            return
-        typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
-        typer.echo(f"{total:,} bytes in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
+    lines = [{"run": each.run, **asdict(sizes_of(each))} for each in find_runs(folder_asked(context, runs_dir), run)]
+    total = sum(line["total_bytes"] for line in lines)
+    if as_json_asked(context, as_json):
+        print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
+        return
+    typer.echo(table_of(list(lines[0]), [list(line.values()) for line in lines]), nl=False)
+    typer.echo(f"{total:,} bytes in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
 def _line(run: RunFolder) -> dict[str, Any]:

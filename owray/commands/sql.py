@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, plain_errors, session_over, show
+from owray.commands.reading import Format, FormatOption, OutputOption, RunOption, RunsDirOption, session_over, show
 
 
 def mount(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def sql(
     owray sql "describe calls" shows what there is to ask for.
     """
     if query is not None:
-        with plain_errors(), session_over(run, runs_dir) as session:
+        with session_over(run, runs_dir) as session:
             show(session.table(query), style, output)
         return
     if output is not None:
@@ -39,7 +39,7 @@ def sql(
     from owray.commands.prompt import HISTORY_FILE, Prompt, converse, play
     from owray.record.run import home_folder
 
-    with plain_errors(), Prompt(run, runs_dir, style) as prompt:
+    with Prompt(run, runs_dir, style) as prompt:
         if sys.stdin.isatty():
             converse(prompt, home_folder() / HISTORY_FILE)
         else:

@@ -19,6 +19,7 @@ import aiohttp
 
 from owray.openwhisk.records import Activation
 from owray.openwhisk.target import Target
+from owray.problems import Problem
 
 REQUEST_TIMEOUT_S = 30.0
 INVOCATION_TIMEOUT_S = 90.0
@@ -37,7 +38,7 @@ _FIXES = {
 }
 
 
-class OpenWhiskError(Exception):
+class OpenWhiskError(Problem):
     """The platform refused a request, or did not answer it.
 
     `status` is the HTTP status, None when there was no answer; `text` is what the platform said, or what went wrong on the way.

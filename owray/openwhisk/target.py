@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from owray.problems import Problem
 
-class TargetError(ValueError):
+
+class TargetError(Problem):
     """No target can be made of what was given; the text names cause and fix."""
 
 

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Plan, Window
+from owray.problems import Problem
 from owray.record.journal import MARK_SUFFIX, NOTHING_ATTEMPTED, JournalError, OtherVersion, mark_is_held, read_mark
 from owray.record.layout import Outcome
 from owray.record.parts import ROW_GROUP_ROWS, BeingConverted, Naming, Part, convert, part_writer
@@ -43,11 +44,11 @@ _SAME_PROCESS_S = 2.0
 Flags = NDArray[np.bool_]
 
 
-class StillPlaying(RuntimeError):
+class StillPlaying(Problem):
     """The run's processes live."""
 
 
-class NothingToRecover(RuntimeError):
+class NothingToRecover(Problem):
     """The run has ended, or was recovered before."""
 
 

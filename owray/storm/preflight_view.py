@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from owray.problems import visible
 from owray.storm.ceilings import binds_first, cures, rate_that_fits
 from owray.storm.figures import Capacity, Ceiling, Level
 from owray.storm.prewarm import Prewarmed
@@ -23,7 +24,7 @@ FORCED = "--force plays it all the same"
 
 
 def show(line: str, console: Console, style: str = "") -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
+    console.print(visible(line), highlight=False, markup=False, soft_wrap=True, style=style)
 
 
 def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], capacity: Capacity, console: Console) -> None:
@@ -92,7 +93,7 @@ def _table(ceilings: Sequence[Ceiling]) -> Table:
     marks = {Level.SPOILS: "too low", Level.DOUBTFUL: "warning", Level.FITS: ""}
     for each in ceilings:
         if each.asked:
-            table.add_row("binds first" if each is lowest else marks[each.level], each.what, each.reached_at, each.asked, each.has)
+            table.add_row("binds first" if each is lowest else marks[each.level], visible(each.what), each.reached_at, each.asked, each.has)
     return table
 
 

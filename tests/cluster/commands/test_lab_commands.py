@@ -9,12 +9,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import typer
+from support import commands
 from support.labs import quiet, traces
-from typer.testing import CliRunner
 
 from cluster import lab as labs
-from cluster.commands import down, status, up
+from cluster.commands import status
 from cluster.openwhisk.embedded.config import PUBLIC_GUEST
 from cluster.state import LabFolder
 from owray.openwhisk.target import read_wskprops
@@ -26,11 +25,7 @@ NOBODY = 65534
 def owray(monkeypatch, tmp_path):
     """Runs a command line with an empty home; returns click's result."""
     monkeypatch.setenv("OWRAY_HOME", str(tmp_path / "home"))
-    app = typer.Typer()
-    for command in (up, status, down):
-        command.mount(app)
-    runner = CliRunner()
-    yield lambda *words: runner.invoke(app, list(words))
+    yield commands.owray
     for name in ("local", "two"):
         assert not labs.down(tmp_path / "home", name, quiet)
 
