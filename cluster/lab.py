@@ -143,7 +143,7 @@ def find(home: Path, name: str) -> Lab | None:
 
 @contextmanager
 def lend(home: Path, name: str, options: LocalOptions, say: Say) -> Iterator[Lab]:
-    """The lab if it is up, else one under a name of its own that is removed at the end, whatever the end: also on SIGTERM and SIGHUP.
+    """The lab if it is up, else one under a name of its own that is removed at the end, whatever the end: also on a signal of `_ENDING`.
 
     Raises LabError as `find` and `up_local` do. Only for the main thread: others cannot take signals.
     """
@@ -330,12 +330,12 @@ def _remove_borrowed(folder: LabFolder, say: Say) -> None:
         say(f"could not remove {', '.join((*leftovers.processes, *leftovers.files))}; try owray down --lab {folder.name}")
 
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager
 def _signals_unwind() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the command through its `finally` blocks, with the exit code that a shell would show."""
+    """Make SIGTERM, SIGHUP and SIGQUIT end the command through its `finally` blocks, with the exit code that a shell would show."""
 
     def unwind(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -49,6 +49,7 @@ from owray.wire.invoker import Limits
 if TYPE_CHECKING:
     from owray.fleet.driver import Driver
 
+_ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_EVERY_S = 0.25
 _REMOVE_WITHIN_S = 5.0
 _PROBE_BYTES = 1 << 16
@@ -178,7 +179,10 @@ def _unwind(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _noted() -> Iterator[list[str]]:
-    """Ctrl-C, a kill or a closed terminal, as a list that grows. Noted only: a handler runs in the middle of anything, a print included."""
+    """Ctrl-C, Ctrl-\\, a kill or a closed terminal, as a list that grows.
+
+    Noted only: a handler runs in the middle of anything, a print included.
+    """
     names: list[str] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -190,7 +194,7 @@ def _noted() -> Iterator[list[str]]:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    wanted = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    wanted = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in wanted}  # what nohup has switched off stays off
     try:
         yield
