@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Plan, Window
+from owray.problems import Problem
 from owray.record.early_end import BROKE_OFF
 from owray.record.journal import NOTHING_ATTEMPTED, JournalError, OtherVersion, read_mark
 from owray.record.layout import Outcome
@@ -42,15 +43,15 @@ _OUTCOMES = pa.array([Outcome.LOST.label, Outcome.UNSENT.label])
 Flags = NDArray[np.bool_]
 
 
-class StillPlaying(RuntimeError):
+class StillPlaying(Problem):
     """The run's processes live."""
 
 
-class NothingToRecover(RuntimeError):
+class NothingToRecover(Problem):
     """The run has ended, or was recovered before."""
 
 
-class BrokenPart(ValueError):
+class BrokenPart(Problem):
     """A part that cannot be read: which calls have their row is not known."""
 
 

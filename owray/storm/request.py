@@ -10,6 +10,7 @@ from pathlib import Path
 from owray.judge.objectives import Objective
 from owray.plan.mix import Entry, Method
 from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
+from owray.problems import Problem
 
 DEFAULT_RPS = 10.0
 DEFAULT_DURATION_S = 10.0
@@ -24,7 +25,7 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", re.ASCII)
 
 
-class BadRequest(ValueError):
+class BadRequest(Problem):
     """A storm that cannot be; the text names cause and fix."""
 
 
