@@ -33,7 +33,7 @@ def test_a_stuck_invoker_hides_its_own_numbers_only(lab_home, gateway, runs):
 
 
 def test_an_invoker_that_stays_stuck_is_given_up_when_nothing_can_be_under_way(lab_home, gateway, runs):
-    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=3, invokers=2, timeout_ms=500) as storm:
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=3, invokers=2, timeout_ms=500, silent_s=3) as storm:
         folder = storm.wait_until(1.0)
         stuck = player_pids(folder)[1]
         os.kill(stuck, signal.SIGSTOP)
@@ -68,7 +68,7 @@ def test_asked_twice_to_end_a_storm_with_a_stuck_invoker_ends(lab_home, runs):
 
 def test_a_stuck_scribe_does_not_keep_a_storm_from_its_end(lab_home, gateway, runs):
     before = set(ray_pids(lab_home, "ray::Scribe"))
-    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=2) as storm:
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=2, sealed_within_s=2) as storm:
         folder = storm.wait_until(1.0)
         (scribe,) = set(ray_pids(lab_home, "ray::Scribe")) - before
         os.kill(scribe, signal.SIGSTOP)
