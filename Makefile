@@ -51,7 +51,7 @@ storm: venv ## a first storm: 20 genomics calls a second for 20 s on this machin
 	$(BIN)/owray sql "$(strip $(QUESTION))"
 
 test: venv test-programs test-client ## run all tests
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-client: $(READY)
 	@$(MAKE) -s $(NPM_READY) || \

@@ -115,15 +115,6 @@ def test_a_lab_brought_up_shown_and_removed(printed, home, tmp_path):
     assert printed("status", OWRAY_HOME=str(tmp_path / "empty")) == {"version": 1, "labs": []}
 
 
-def test_a_lab_that_is_a_ray_alone(printed, tmp_path):
-    home = tmp_path / "home"
-    with running_lab(home, "local", LocalOptions(openwhisk="none")):
-        made = printed("up", "local", OWRAY_HOME=str(home))["lab"]
-        (lab,) = printed("status", OWRAY_HOME=str(home))["labs"]
-    assert (made["openwhisk"], made["api_host"], made["profile"], made["platform_pids"]) == ("none", "", "", [])
-    assert (lab["openwhisk"], lab["condition"], lab["platform"], lab["profile"], lab["wskprops"]) == ("none", "up", None, "", "")
-
-
 def test_target(printed, printed_apart, tmp_path):
     assert printed("target")["reach"]["tls"] is None
     with own_openwhisk(tmp_path / "own") as own:
@@ -204,7 +195,7 @@ def test_storm(printed, printed_apart, tmp_path):
 
 def test_storm_without_an_answer(printed_apart, tmp_path):
     """Each call takes a second; time-outs are looked for twenty times a second, so a short one may well be ok."""
-    calls = ("--rps", 5, "--calls", 3, "--action", "sleep", "--size", "large", "--timeout", "1ms")
+    calls = ("--rps", 5, "--calls", 3, "--action", "sleep", "--size", "large", "--timeout", "1ms", "--no-preflight")
     document = printed_apart("storm", *calls, "--slo", "max<1s", "--runs-dir", tmp_path, code=3)
     assert document["summary"]["breakdown"] is None
     assert document["summary"]["response_all"]["max_us"] == "inf"
