@@ -1,9 +1,9 @@
 """A lab that has a Ray and no OpenWhisk: brought up, shown, left as it is, lent, removed."""
 
-import json
 import os
 
 import pytest
+from support import schemas
 from support.commands import owray
 from support.labs import quiet, running_lab, traces
 from support.platform import running_platform
@@ -132,8 +132,11 @@ def test_as_it_is_typed(tmp_path, monkeypatch):
         shown = owray("status")
         assert (shown.exit_code, "\n  platform  none: for an OpenWhisk elsewhere\n" in shown.stdout) == (0, True)
         assert "key" not in [line.split()[0] for line in shown.stdout.splitlines()]
-        (described,) = json.loads(owray("status", "--json").stdout)["labs"]
-        assert (described["openwhisk"], described["platform"]) == ("none", None)
+        again = schemas.check("up", owray("up", "local", "--json").stdout)["lab"]
+        assert (again["openwhisk"], again["api_host"], again["profile"], again["platform_pids"]) == ("none", "", "", [])
+        (described,) = schemas.check("status", owray("status", "--json").stdout)["labs"]
+        found = [described[key] for key in ("openwhisk", "condition", "platform", "profile", "wskprops")]
+        assert found == ["none", "up", None, "", ""]
         held = traces(tmp_path, "local")
     finally:
         removed = owray("down")

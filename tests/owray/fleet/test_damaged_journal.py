@@ -1,6 +1,9 @@
-"""A journal that cannot be read, in the midst of a storm: it takes nothing else with it."""
+"""A journal that cannot be read, or is not free, in the midst of a storm: it takes nothing else with it."""
 
+import fcntl
 import json
+import os
+import time
 
 from support.storms import against_gateway, calls_of
 
@@ -22,3 +25,19 @@ def test_a_journal_that_cannot_be_read_is_set_aside_and_the_storm_says_so(lab_ho
     assert {row["outcome"] for row in rows.values()} == {"ok"}
     assert [path.name for path in folder.journals_set_aside()] == ["damaged.journal"]
     assert list(folder.hosts.glob("*.parquet"))
+
+
+def test_a_journal_that_somebody_is_at_when_the_storm_ends_is_waited_for(lab_home, gateway, runs):
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=SECONDS) as storm:
+        folder = storm.wait_until(1.0)
+        (journal,) = folder.journal_files()
+        holder = os.open(journal, os.O_RDONLY)
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        while not list(folder.hosts.glob("*.parquet")):  # the scribe writes them before it converts what is left
+            time.sleep(0.01)
+        time.sleep(0.5)
+        assert folder.load().status == "running"
+        os.close(holder)
+        result = storm.end()
+    assert json.loads(result.stdout)["aborted"] is None
+    assert sorted(calls_of(folder)) == list(range(RPS * SECONDS))
