@@ -5,6 +5,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --group dev
 
+# Two files of tests at a time, in their order: for most of its time a test waits for processes that it has started.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 # Programs that tests run, each with the Debian package that brings it.
 TEST_PROGRAMS := node:nodejs
 
@@ -51,7 +54,7 @@ storm: venv ## a first storm: 20 genomics calls a second for 20 s on this machin
 	$(BIN)/owray sql "$(strip $(QUESTION))"
 
 test: venv test-programs test-client ## run all tests
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(TESTS)
 
 test-client: $(READY)
 	@$(MAKE) -s $(NPM_READY) || \

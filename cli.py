@@ -9,7 +9,6 @@ refused; 6 something remains that `down` could not remove.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,8 @@ import owray.commands.storm
 import owray.commands.target
 import owray.commands.workloads
 from owray.commands.groups import InOrder
+from owray.commands.streams import standard_streams
+from owray.problems import Problem, tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,30 +55,30 @@ _PYDANTIC = "Value error, "
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. click would exit with 2 on bad usage, which here means a missed objective."""
-    _have_streams()
-    try:
-        command = _command_line()
-        code = command.main(args=None if arguments is None else list(arguments), prog_name="owray", standalone_mode=False)
-    except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"  ({context.command_path} --help)" if context is not None else ""
-        print(f"owray: {error.format_message().replace(_PYDANTIC, '')}{hint}", file=sys.stderr)
-        return USAGE
-    except typer.Abort:
-        print("owray: stopped", file=sys.stderr)
-        return INTERRUPTED
+    """Run one command; returns its exit code. What keeps it from its end is told here and nowhere else, in one line."""
+    with standard_streams():
+        try:
+            return _run(arguments)
+        except typer.TyperException as error:
+            context = getattr(error, "ctx", None)
+            hint = f"  ({context.command_path} --help)" if context is not None else ""
+            tell(f"{error.format_message().replace(_PYDANTIC, '')}{hint}")
+            return USAGE
+        except typer.Abort:
+            tell("stopped")
+            return INTERRUPTED
+        except (Problem, OSError) as problem:
+            tell(problem)
+            return problem.exit_code if isinstance(problem, Problem) else USAGE
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """click would exit with 2 on bad usage, which here means a missed objective. Raises TyperException, Abort, Problem and OSError."""
+    code = _command_line().main(args=None if arguments is None else list(arguments), prog_name="owray", standalone_mode=False)
+    sys.stdout.flush()  # or what cannot be written would show when nobody is there to tell it
     if code == _CTRL_C_IN_TYPER:
-        print("owray: stopped", file=sys.stderr)
-        return INTERRUPTED
+        raise typer.Abort
     return code if isinstance(code, int) else 0
-
-
-def _have_streams() -> None:
-    """Python has None for a standard stream that was closed before it began (`2>&-`); there is nobody to tell, but no reason to fail."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as the process lives
 
 
 def build() -> typer.Typer:
@@ -131,15 +132,12 @@ def _common(
 def _cluster_checks() -> Mapping[str, Check]:
     """The checks of labs and what they stand on, in the doctor's form."""
     from cluster import health
-    from cluster.state import LabError, default_home
+    from cluster.state import default_home
     from owray.health.finding import Finding, Level
 
     def translated(check: health.Check) -> Check:
         def told() -> Iterator[Finding]:
-            try:
-                yield from (Finding(one.check, Level(one.level), one.found, one.meaning, one.cure, one.figures) for one in check())
-            except LabError as problem:
-                raise RuntimeError(str(problem)) from problem
+            yield from (Finding(one.check, Level(one.level), one.found, one.meaning, one.cure, one.figures) for one in check())
 
         return told
 
@@ -157,30 +155,24 @@ def _played(pids: Sequence[int]) -> Sequence[str]:
 def _lend_ground(asked: Asked, console: Console) -> Iterator[Ground]:
     """The target that is asked for, and a lab's Ray to play from: where no lab is up, one is made for the purpose, and removed."""
     from cluster import grounds
-    from cluster.state import LabError, default_home
+    from cluster.state import default_home
     from owray.fleet.cluster import RayCluster
     from owray.storm.ground import Ground
 
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    try:
-        with grounds.lend(default_home(), asked, say) as lent:
-            lab = lent.lab
-            yield Ground(target=lent.target, cluster=RayCluster(lab.ray_address, lab.ray_environment, lab.invoker_cores))
-    except LabError as problem:
-        raise typer.TyperException(str(problem)) from problem
+    with grounds.lend(default_home(), asked, say) as lent:
+        lab = lent.lab
+        yield Ground(target=lent.target, cluster=RayCluster(lab.ray_address, lab.ray_environment, lab.invoker_cores))
 
 
 def _find_target(asked: Asked) -> Choice:
     """The target of a command that only asks it something."""
     from cluster import grounds
-    from cluster.state import LabError, default_home
+    from cluster.state import default_home
 
-    try:
-        return grounds.target(default_home(), asked)
-    except LabError as problem:
-        raise typer.TyperException(str(problem)) from problem
+    return grounds.target(default_home(), asked)
 
 
 if __name__ == "__main__":

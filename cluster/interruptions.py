@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
+TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 WITH_CTRL_C = (signal.SIGINT, *TOLD_TO_END)
 
 

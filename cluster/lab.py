@@ -138,7 +138,7 @@ class Leftovers:
 def up_local(home: Path, name: str, options: LocalOptions, say: Say) -> Lab:
     """Make a lab on this machine, or start what it lacks. Raises LabError when it cannot, or when another command is at it.
 
-    Whatever ends it early, also Ctrl-C, SIGTERM and SIGHUP, what it has brought up is taken down again: of a new lab nothing is left, one
+    Whatever ends it early, also a signal of `WITH_CTRL_C`, what it has brought up is taken down again: of a new lab nothing is left, one
     that was there is as it was found. Only for the main thread: others cannot take signals.
     """
     folder = LabFolder(home, name)
@@ -172,7 +172,7 @@ def find(home: Path, name: str) -> Lab | None:
 
 @contextmanager
 def lend(home: Path, name: str, options: LocalOptions, say: Say) -> Iterator[Lab]:
-    """The lab if it is up, else one under a name of its own that is removed at the end, whatever the end: also on SIGTERM and SIGHUP.
+    """The lab if it is up, else one under a name of its own that is removed whatever the end: also on a signal of `TOLD_TO_END`.
 
     Raises LabError as `find` and `up_local` do. Only for the main thread: others cannot take signals.
     """

@@ -23,7 +23,7 @@ PART_VARIABLE = "OWRAY_PART"
 
 _PROC = Path("/proc")
 _POLL_S = 0.02
-_DEFAULTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+_DEFAULTED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 """Signals a service starts with unignored, whatever the command that started it (or its shell's `&`) had ignored."""
 
 

@@ -68,8 +68,7 @@ def start_all(starts: Sequence[Start], journal: Journal, home: Path, say: Say) -
     except BaseException:
         with held_back():
             undone = _undo(starts)
-            with suppress(OSError):  # nobody may be there any more to be told
-                say(undone)
+            say(undone)
         raise
     finally:
         for start in starts:

@@ -31,6 +31,7 @@ import msgspec
 
 from cluster.cores import Cores
 from cluster.processes import Mark
+from owray.problems import Problem
 
 OpenWhiskKind = Literal["embedded", "none"]
 """Which platform a lab on this machine has."""
@@ -42,7 +43,7 @@ _LOCK_PATIENCE_S = 0.3
 """Longer than `status` holds the lock to see whether it is free, shorter than anybody would wait."""
 
 
-class LabError(Exception):
+class LabError(Problem):
     """Something that the user can mend; the text names cause and fix."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.commands import output
+from owray.problems import tell
 
 if TYPE_CHECKING:
     from cluster.lab import Leftovers
@@ -37,12 +38,11 @@ def mount(app: typer.Typer, played: Played = lambda pids: ()) -> None:
         from cluster import state
 
         home = state.default_home()
-        with output.errors():
-            if not force:
-                _refuse_if_played(home, lab, played)
-            # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed, when their storm is over.
-            abandoned = [name for name in labs.abandoned_labs(home) if force or not played(labs.process_ids(home, name))]
-            found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *abandoned))}
+        if not force:
+            _refuse_if_played(home, lab, played)
+        # Labs that a killed storm had borrowed belong to nobody: they go with whatever is removed, when their storm is over.
+        abandoned = [name for name in labs.abandoned_labs(home) if force or not played(labs.process_ids(home, name))]
+        found = {name: labs.down(home, name, output.progress) for name in dict.fromkeys((lab, *abandoned))}
         if json:
             output.as_json(JSON_VERSION, {"labs": found})
         else:
@@ -71,6 +71,6 @@ def _tell(name: str, leftovers: Leftovers, others: list[str]) -> None:
         typer.echo(f"no lab '{name}' is up, nothing to remove{hint}")
     elif leftovers:
         remains = "\n  ".join((*(f"process {process}" for process in leftovers.processes), *leftovers.files))
-        typer.echo(f"owray: lab '{name}' could not be removed whole; end or delete this, then run owray down again:\n  {remains}", err=True)
+        tell(f"lab '{name}' could not be removed whole; end or delete this, then run owray down again:\n  {remains}")
     else:
         typer.echo(f"lab '{name}' is removed")

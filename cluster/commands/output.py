@@ -1,23 +1,19 @@
-"""How the commands of this folder speak: results on stdout, progress and errors on stderr."""
+"""How the commands of this folder speak: results on stdout, progress on stderr."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
-USAGE_OR_ENVIRONMENT = 1
-
 
 def progress(line: str) -> None:
-    """A line about what goes on; not part of the result. That nobody is there any more to read it is no reason to stop."""
-    with suppress(OSError):
-        typer.echo(line, err=True)
+    """A line about what goes on; not part of the result."""
+    typer.echo(line, err=True)
 
 
 def as_json(version: int, data: Mapping[str, Any]) -> None:
@@ -26,18 +22,6 @@ def as_json(version: int, data: Mapping[str, Any]) -> None:
     The version is raised when a key goes away or means something else, not when one is added.
     """
     typer.echo(json.dumps({"version": version, **_plain(data)}, indent=2, allow_nan=False))
-
-
-@contextmanager
-def errors() -> Iterator[None]:
-    """Turn what the user can mend into one line and exit code 1."""
-    from cluster.state import LabError
-
-    try:
-        yield
-    except LabError as error:
-        typer.echo(f"owray: {error}", err=True)
-        raise typer.Exit(USAGE_OR_ENVIRONMENT) from None
 
 
 def _plain(value: Any) -> Any:

@@ -32,9 +32,8 @@ def mount(app: typer.Typer) -> None:
         from cluster import state
 
         home = state.default_home()
-        with output.errors():
-            names = [lab] if lab is not None else list(dict.fromkeys((labs.DEFAULT_NAME, *state.lab_names(home))))
-            found = [labs.status(home, name) for name in names]
+        names = [lab] if lab is not None else list(dict.fromkeys((labs.DEFAULT_NAME, *state.lab_names(home))))
+        found = [labs.status(home, name) for name in names]
         there = [one for one in found if one.condition != "absent"]
         if json:
             output.as_json(JSON_VERSION, {"labs": there})

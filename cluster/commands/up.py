@@ -71,14 +71,13 @@ def mount(app: typer.Typer) -> None:
             public_keys=public_keys or None,
             openwhisk=openwhisk.value if openwhisk else None,
         )
-        with output.errors():
-            steps: list[str] = []
+        steps: list[str] = []
 
-            def say(line: str) -> None:
-                steps.append(line)
-                output.progress(line)
+        def say(line: str) -> None:
+            steps.append(line)
+            output.progress(line)
 
-            made = labs.up_local(state.default_home(), lab, options, say)
+        made = labs.up_local(state.default_home(), lab, options, say)
         if json:
             output.as_json(JSON_VERSION, {"lab": made})
             return

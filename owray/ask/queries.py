@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 
+from owray.problems import Problem
+
 _TITLE = re.compile(r"--\s*\w+:\s*(?P<question>.+)")
 _PARAMETER = re.compile(r"--\s+(?P<name>\w+)\s{2,}(?P<meaning>.+?)\s+\(default (?P<default>[^,)]+), (?P<allowed>[^)]+)\)\s*$")
 _NUMBERS = re.compile(r"(?P<whole>whole )?number from (?P<least>[\d.]+) to (?P<most>[\d.]+)")
@@ -26,11 +28,11 @@ _NUMBERS = re.compile(r"(?P<whole>whole )?number from (?P<least>[\d.]+) to (?P<m
 Value = int | float | str
 
 
-class UnknownQuery(LookupError):
+class UnknownQuery(Problem):
     """No query, or no parameter of a query, bears that name."""
 
 
-class WrongValue(ValueError):
+class WrongValue(Problem):
     """A value that a query's parameter cannot have."""
 
 

@@ -39,6 +39,7 @@ import pyarrow as pa
 from owray.ask import views
 from owray.ask.broken import complaint
 from owray.ask.seconds import SECONDS
+from owray.problems import Problem
 from owray.record.run import Manifest, RunFolder
 
 Parameters = Mapping[str, Any]
@@ -50,7 +51,7 @@ _QUERY_AT_FAULT = (duckdb.ParserException, duckdb.CatalogException)
 _FILES_AT_FAULT = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException, duckdb.InternalException)
 
 
-class QueryError(ValueError):
+class QueryError(Problem):
     """DuckDB refuses the query; the text is its reason, in one line."""
 
 

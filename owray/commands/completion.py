@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer.core
 
+from owray.problems import Problem
+
 if TYPE_CHECKING:
     from owray.openwhisk.catalogue import Manifest
 
@@ -67,7 +69,7 @@ def _complete(parameter: Any, names: Names) -> None:
     def offered(context: Any, arguments: list[str], incomplete: str) -> list[str]:
         try:
             return list(names(context.params))
-        except (LookupError, OSError, ValueError):
+        except (LookupError, OSError, Problem, ValueError):
             return []
 
     asked = typer.core.TyperOption(param_decls=["--asked"], type_descriptor=parameter.type_descriptor, autocompletion=offered)

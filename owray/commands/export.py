@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owray.commands.reading import RUN_HELP, ForceOption, RunsDirOption, plain_errors, refuse_to_replace, session_over, written_whole
+from owray.commands.reading import RUN_HELP, ForceOption, RunsDirOption, refuse_to_replace, session_over, written_whole
 from owray.texts import size
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def export(
     if output.suffix not in _SUFFIXES:
         raise typer.BadParameter(f"what to write is known by the end of the name, {' or '.join(_SUFFIXES)}: not {output.name!r}")
     refuse_to_replace(output, force=force)
-    with plain_errors(), session_over(named or run or "latest", runs_dir) as session:
+    with session_over(named or run or "latest", runs_dir) as session:
         rows = write(session, output)
         typer.echo(f"{rows:,} calls in {output} ({size(output.stat().st_size)})")
 

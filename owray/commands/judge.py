@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RunsDirOption, plain_errors
+from owray.commands.reading import RunsDirOption
 from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
 
 if TYPE_CHECKING:
@@ -37,19 +37,13 @@ def judge(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a run by objectives: those given, or those that its storm was given. The run stays as it is."""
-    from owray.openwhisk.catalogue import UnknownNameError
     from owray.record.run import find_run, runs_folder
-    from owray.storm.bad_request import BadRequest
     from owray.storm.report import exit_code
 
-    with plain_errors():
-        folder = find_run(runs_folder(runs_dir), run)
-        try:
-            findings = _findings(folder, _manifest(folder), slo or [], junit)
-        except (BadRequest, UnknownNameError) as problem:
-            raise typer.TyperException(str(problem)) from problem
-        _print(folder, findings, as_json=as_json)
-        written = leave_report(junit, findings)
+    folder = find_run(runs_folder(runs_dir), run)
+    findings = _findings(folder, _manifest(folder), slo or [], junit)
+    _print(folder, findings, as_json=as_json)
+    written = leave_report(junit, findings)
     raise typer.Exit(exit_code(findings) if written else CANNOT)
 
 

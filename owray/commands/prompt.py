@@ -7,7 +7,6 @@ Ctrl-C drops what has been typed, or ends the query under way; Ctrl-D leaves. Wh
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from owray.ask.statements import Statements
-from owray.commands.reading import Format, plain_errors, session_over, show
+from owray.commands.reading import Format, session_over, show
+from owray.commands.streams import OutputLost
+from owray.problems import Problem, tell
 
 if TYPE_CHECKING:
     from owray.ask.session import Session
@@ -70,7 +71,7 @@ class Prompt:
         return f"run {names[0]}" if len(names) == 1 else f"{len(names)} runs"
 
     def answer(self, statement: str) -> None:
-        """Answer a statement, or do what a line with a dot says. Raises what `plain_errors` tells, and Leave."""
+        """Answer a statement, or do what a line with a dot says. Raises Problem, OSError and Leave."""
         if statement.startswith("."):
             self._command(statement)
         else:
@@ -128,12 +129,16 @@ def converse(prompt: Prompt, history: Path) -> None:
         while True:
             with contextlib.suppress(KeyboardInterrupt):  # wherever it comes
                 for statement in _typed(statements):
-                    with contextlib.suppress(typer.Exit), plain_errors():
+                    try:
                         prompt.answer(statement)
+                    except OutputLost:
+                        raise
+                    except (Problem, OSError) as problem:
+                        tell(problem)
 
 
 def play(prompt: Prompt, script: str) -> None:
-    """Answer a script's statements one after the other; the last one needs no semicolon. Raises what `plain_errors` tells at the first that
+    """Answer a script's statements one after the other; the last one needs no semicolon. Raises Problem or OSError at the first that
     fails."""
     with contextlib.suppress(Leave):
         for statement in _script(script):
@@ -186,4 +191,4 @@ def _history(file: Path) -> Iterator[None]:
             file.touch(mode=0o600)
             readline.write_history_file(file)
         except OSError as problem:
-            print(f"owray: what was typed is not kept: {problem}", file=sys.stderr)
+            tell(f"what was typed is not kept: {problem}")

@@ -13,7 +13,6 @@ from owray.commands.reading import (
     OutputOption,
     RunOption,
     RunsDirOption,
-    plain_errors,
     refuse_to_replace,
     session_over,
     show_named,
@@ -39,15 +38,14 @@ def query(
     """Ask a run, or several, one of the questions that have a name, or list them."""
     from owray.ask.queries import find_query
 
-    with plain_errors():
-        if name is None:
-            typer.echo("\n".join(_listing()))
-            return
-        asked = find_query(name)
-        values = asked.values(_pairs(parameters or []))
-        refuse_to_replace(output, force=force)
-        with session_over(run, runs_dir) as session:
-            show_named(session, asked, values, style, output)
+    if name is None:
+        typer.echo("\n".join(_listing()))
+        return
+    asked = find_query(name)
+    values = asked.values(_pairs(parameters or []))
+    refuse_to_replace(output, force=force)
+    with session_over(run, runs_dir) as session:
+        show_named(session, asked, values, style, output)
 
 
 def _listing() -> Iterator[str]:

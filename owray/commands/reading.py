@@ -1,4 +1,4 @@
-"""What the commands that read runs share: choosing the run, opening a session, printing an answer, and one-line errors."""
+"""What the commands that read runs share: choosing the run, opening a session, printing an answer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from owray.problems import Problem, tell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,37 +43,11 @@ OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the a
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Say what went wrong in one line, and end with exit code 1."""
-    from owray.ask.queries import UnknownQuery, WrongValue
-    from owray.ask.session import QueryError
-    from owray.record.journal import JournalError
-    from owray.record.recover import BrokenPart, StillPlaying
-    from owray.record.run import ManifestError, RunNotFound
-    from owray.record.tags import WrongTag
-
-    ours = (UnknownQuery, WrongValue, QueryError, JournalError, BrokenPart, StillPlaying, ManifestError, RunNotFound, WrongTag)
-    try:
-        yield
-    except (OSError, *ours) as problem:
-        typer.echo(f"owray: {cause(problem)}", err=True)
-        raise typer.Exit(1) from None
-
-
-def cause(problem: Exception) -> str:
-    """What a problem is called in one line."""
-    if isinstance(problem, OSError) and problem.filename:
-        return f"cannot use {problem.filename}: {problem.strerror}"
-    return str(problem)
-
-
 def refuse_to_replace(output: Path | None, *, force: bool) -> None:
-    """End the command where the file to be written is there already, and nobody said that it may go."""
+    """Raises Problem where the file to be written is there already, and nobody said that it may go."""
     if output is not None and output.exists() and not (force and output.is_file()):
-        cure = "  (--force replaces it)" if output.is_file() else "  (it is no plain file; name one)"
-        typer.echo(f"owray: {output} is there already.{cure}", err=True)
-        raise typer.Exit(1)
+        cure = "--force replaces it" if output.is_file() else "it is no plain file; name one"
+        raise Problem(f"{output} is there already.  ({cure})")
 
 
 @contextmanager
@@ -118,12 +94,12 @@ def _session_over_readable(found: list[RunFolder]) -> Session:
         readable = [run for run in found if can_be_read(run)]
         if not readable:
             raise
-        typer.echo(f"owray: {len(found) - len(readable)} of {len(found)} runs left out: {problem}", err=True)
+        tell(f"{len(found) - len(readable)} of {len(found)} runs left out: {problem}")
         return Session(readable)
 
 
 def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:
-    """Print an answer, or write it to a file. Raises OSError."""
+    """Print an answer, or write it to a file. Raises OSError, and Problem for Parquet on a terminal."""
     from owray.commands import tables
 
     if output is not None:
@@ -132,8 +108,7 @@ def show(answer: pa.Table, style: Format, output: Path | None = None) -> None:
     elif style is Format.TABLE:
         tables.show(answer)
     elif style is Format.PARQUET and sys.stdout.isatty():
-        typer.echo("owray: Parquet is not for a terminal. Name a file: --output calls.parquet", err=True)
-        raise typer.Exit(1)
+        raise Problem("Parquet is not for a terminal. Name a file: --output calls.parquet")
     else:
         typer.echo(_content(answer, style), nl=False)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RunsDirOption, cause, plain_errors
+from owray.commands.reading import RunsDirOption
+from owray.problems import Problem, cause, tell
 from owray.texts import size
 
 if TYPE_CHECKING:
@@ -52,21 +53,20 @@ def recover(
         raise typer.BadParameter("--force is for one run: name it, as in owray recover RUN --force")
     done: list[Report] = []
 
-    def tell(report: Report) -> None:
+    def show(report: Report) -> None:
         done.append(report)
         if not as_json:
             typer.echo("\n".join(_lines(report)))
 
     nothing, all_is_well = "there was nothing to recover", True
-    with plain_errors():
-        folder = runs_folder(runs_dir)
-        if run == ALL:
-            all_is_well = _recover_all(list_runs(folder), tell)
-        else:
-            try:
-                tell(_report(find_run(folder, run), force))
-            except NothingToRecover as why:
-                nothing = str(why)
+    folder = runs_folder(runs_dir)
+    if run == ALL:
+        all_is_well = _recover_all(list_runs(folder), show)
+    else:
+        try:
+            show(_report(find_run(folder, run), force))
+        except NothingToRecover as why:
+            nothing = str(why)
     if as_json:
         print_json(JSON_VERSION, {"runs": [_as_data(report) for report in done]})
     elif not done and all_is_well:
@@ -75,27 +75,28 @@ def recover(
         raise typer.Exit(CANNOT)
 
 
-def _recover_all(runs: list[RunFolder], tell: Callable[[Report], None]) -> bool:
+def _recover_all(runs: list[RunFolder], show: Callable[[Report], None]) -> bool:
     """Recover all that broke off. What cannot be recovered is told of and keeps no other from it: a run that is played, one of another
     version, one that cannot be read. Whether nothing failed, and not everything had to be left."""
-    from owray.ask.session import QueryError
-    from owray.record.journal import JournalError, OtherVersion
-    from owray.record.recover import BrokenPart, NothingToRecover, StillPlaying
+    from owray.record.journal import OtherVersion
+    from owray.record.recover import NothingToRecover, StillPlaying
     from owray.record.run import ManifestError
 
     done = left = failed = 0
     for run in runs:
         try:
-            tell(_report(run, force=False))
-            done += 1
+            report = _report(run, force=False)
         except NothingToRecover:
             continue
         except (ManifestError, OtherVersion, StillPlaying) as why:
-            typer.echo(f"owray: {why}", err=True)
+            tell(why)
             left += 1
-        except (BrokenPart, JournalError, OSError, QueryError) as problem:
-            typer.echo(f"owray: run {run.run} could not be recovered: {cause(problem)}", err=True)
+        except (Problem, OSError) as problem:
+            tell(f"run {run.run} could not be recovered: {cause(problem)}")
             failed += 1
+        else:
+            show(report)
+            done += 1
     return not failed and (done > 0 or not left)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from owray.commands import runs_changes
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
+from owray.commands.reading import RUN_HELP, RunsDirOption
 from owray.commands.runs_changes import JSON_VERSION, as_json_asked, folder_asked
 from owray.texts import size
 
@@ -44,18 +44,17 @@ def list_(context: typer.Context, runs_dir: RunsDirOption = None, as_json: JsonO
     from owray.commands.tables import table_of
     from owray.record.run import list_runs
 
-    with plain_errors():
-        folder = folder_asked(context, runs_dir)
-        lines = [_line(run) for run in list_runs(folder)]
-        if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"runs": lines})
-        elif lines:
-            shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
-            show_table(table_of(shown, [[line[name] for name in shown] for line in lines]))
-            if any(line["status"] == BROKEN for line in lines):
-                typer.echo("broken: nobody plays it any more  (owray recover accounts for every call)")
-        else:
-            typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
+    folder = folder_asked(context, runs_dir)
+    lines = [_line(run) for run in list_runs(folder)]
+    if as_json_asked(context, as_json):
+        print_json(JSON_VERSION, {"runs": lines})
+    elif lines:
+        shown = list(lines[0]) if any(line["tags"] for line in lines) else [name for name in lines[0] if name != "tags"]
+        show_table(table_of(shown, [[line[name] for name in shown] for line in lines]))
+        if any(line["status"] == BROKEN for line in lines):
+            typer.echo("broken: nobody plays it any more  (owray recover accounts for every call)")
+    else:
+        typer.echo(f"There are no runs in {folder} yet.  (owray storm makes one)")
 
 
 def show(
@@ -68,16 +67,15 @@ def show(
     from owray.record.run import find_run
     from owray.record.sizes import sizes_of
 
-    with plain_errors():
-        found = find_run(folder_asked(context, runs_dir), run)
-        manifest, taken = found.load(), sizes_of(found)
-        status = _status(found, manifest)
-        written = json.loads((found.path / "run.json").read_text(), parse_constant=str)
-        if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"path": str(found.path), "status": status, "manifest": written, "sizes": asdict(taken)})
-            return
-        for name, text in _facts(found, manifest, status, written.get("objectives") or (), taken):
-            typer.echo(f"{name:<11}{text}")
+    found = find_run(folder_asked(context, runs_dir), run)
+    manifest, taken = found.load(), sizes_of(found)
+    status = _status(found, manifest)
+    written = json.loads((found.path / "run.json").read_text(), parse_constant=str)
+    if as_json_asked(context, as_json):
+        print_json(JSON_VERSION, {"path": str(found.path), "status": status, "manifest": written, "sizes": asdict(taken)})
+        return
+    for name, text in _facts(found, manifest, status, written.get("objectives") or (), taken):
+        typer.echo(f"{name:<11}{text}")
 
 
 def sizes(
@@ -92,14 +90,13 @@ def sizes(
     from owray.record.run import find_runs
     from owray.record.sizes import sizes_of
 
-    with plain_errors():
-        lines = [{"run": each.run, **asdict(sizes_of(each))} for each in find_runs(folder_asked(context, runs_dir), run)]
-        total = sum(line["total_bytes"] for line in lines)
-        if as_json_asked(context, as_json):
-            print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
-            return
-        show_table(table_of(list(lines[0]), [list(line.values()) for line in lines]))
-        typer.echo(f"{size(total)} in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
+    lines = [{"run": each.run, **asdict(sizes_of(each))} for each in find_runs(folder_asked(context, runs_dir), run)]
+    total = sum(line["total_bytes"] for line in lines)
+    if as_json_asked(context, as_json):
+        print_json(JSON_VERSION, {"runs": lines, "total_bytes": total})
+        return
+    show_table(table_of(list(lines[0]), [list(line.values()) for line in lines]))
+    typer.echo(f"{size(total)} in {len(lines)} {'run' if len(lines) == 1 else 'runs'}")
 
 
 def _line(run: RunFolder) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owray.commands.machine_output import JsonOption, print_json
-from owray.commands.reading import RUN_HELP, RunsDirOption, plain_errors
+from owray.commands.reading import RUN_HELP, RunsDirOption
+from owray.problems import Problem
 from owray.texts import size
 
 if TYPE_CHECKING:
@@ -46,17 +47,16 @@ def rm(
     from owray.record.run import find_runs
     from owray.record.sizes import remove, sizes_of
 
-    with plain_errors():
-        folder = folder_asked(context, runs_dir)
-        found = list(dict.fromkeys(run for names in runs for run in find_runs(folder, names)))
-        taken = {run: sizes_of(run).total_bytes for run in found}
-        if not yes:
-            _ask(found, sum(taken.values()))
-        for run in found:
-            remove(run)
-            if not as_json_asked(context, as_json):
-                typer.echo(f"removed run {run.run} ({size(taken[run])})")
-        _tell(context, as_json, {"removed": [{"run": run.run, "bytes": taken[run]} for run in found]})
+    folder = folder_asked(context, runs_dir)
+    found = list(dict.fromkeys(run for names in runs for run in find_runs(folder, names)))
+    taken = {run: sizes_of(run).total_bytes for run in found}
+    if not yes:
+        _ask(found, sum(taken.values()))
+    for run in found:
+        remove(run)
+        if not as_json_asked(context, as_json):
+            typer.echo(f"removed run {run.run} ({size(taken[run])})")
+    _tell(context, as_json, {"removed": [{"run": run.run, "bytes": taken[run]} for run in found]})
 
 
 def tag(
@@ -69,9 +69,8 @@ def tag(
     """Give a run a name."""
     from owray.record.tags import tag as give
 
-    with plain_errors():
-        found = give(folder_asked(context, runs_dir), run, name)
-        _tell(context, as_json, {"run": found.run, "tags": list(found.tags())}, f"run {found.run} is {', '.join(found.tags())}")
+    found = give(folder_asked(context, runs_dir), run, name)
+    _tell(context, as_json, {"run": found.run, "tags": list(found.tags())}, f"run {found.run} is {', '.join(found.tags())}")
 
 
 def untag(
@@ -83,9 +82,8 @@ def untag(
     """Take a name away from the run that has it."""
     from owray.record.tags import untag as take
 
-    with plain_errors():
-        found = take(folder_asked(context, runs_dir), name)
-        _tell(context, as_json, {"run": found.run, "tags": list(found.tags())}, f"run {found.run} is no longer {name}")
+    found = take(folder_asked(context, runs_dir), name)
+    _tell(context, as_json, {"run": found.run, "tags": list(found.tags())}, f"run {found.run} is no longer {name}")
 
 
 def _before(context: typer.Context, name: str) -> Any:
@@ -94,11 +92,10 @@ def _before(context: typer.Context, name: str) -> Any:
 
 
 def _ask(found: list[RunFolder], total_bytes: int) -> None:
-    """Raises typer.Exit where the answer is no, or where nobody can be asked."""
+    """Raises typer.Exit where the answer is no, Problem where nobody can be asked."""
     what = f"run {found[0].run}" if len(found) == 1 else f"{len(found)} runs ({found[0].run} to {found[-1].run})"
     if not sys.stdin.isatty():
-        typer.echo(f"owray: nobody can be asked whether to remove {what}.  (--yes removes without asking)", err=True)
-        raise typer.Exit(1)
+        raise Problem(f"nobody can be asked whether to remove {what}.  (--yes removes without asking)")
     if not typer.confirm(f"Remove {what}, {size(total_bytes)}, for good?", err=True):
         typer.echo("nothing was removed", err=True)
         raise typer.Exit(1)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owray.problems import Problem, tell
+
 if TYPE_CHECKING:
     from owray.storm.junit import Findings
 
@@ -24,7 +26,7 @@ JunitOption = Annotated[
 
 
 def claim_report(path: Path | None) -> None:
-    """Make sure that the report can be written, and take an older one away. Raises typer.TyperException."""
+    """Make sure that the report can be written, and take an older one away. Raises Problem."""
     from owray.storm.junit import check_place
 
     if path is None:
@@ -32,7 +34,7 @@ def claim_report(path: Path | None) -> None:
     try:
         check_place(path)
     except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
-        raise typer.TyperException(_cannot_write(path, problem)) from problem
+        raise Problem(_cannot_write(path, problem)) from problem
 
 
 def leave_report(path: Path | None, findings: Findings) -> bool:
@@ -45,7 +47,7 @@ def leave_report(path: Path | None, findings: Findings) -> bool:
         write_report(path, findings)
     except OSError as problem:
         again = f"owray judge {findings.manifest.run} --junit FILE writes it elsewhere"
-        typer.echo(f"owray: {_cannot_write(path, problem)}  ({again})", err=True)
+        tell(f"{_cannot_write(path, problem)}  ({again})")
         return False
     return True
 

@@ -14,7 +14,6 @@ from owray.commands.reading import (
     OutputOption,
     RunOption,
     RunsDirOption,
-    plain_errors,
     refuse_to_replace,
     session_over,
     show,
@@ -44,7 +43,7 @@ def sql(
     """
     if query is not None:
         refuse_to_replace(output, force=force)
-        with plain_errors(), session_over(run, runs_dir) as session:
+        with session_over(run, runs_dir) as session:
             show(session.table(query), style, output)
         return
     if output is not None:
@@ -52,7 +51,7 @@ def sql(
     from owray.commands.prompt import HISTORY_FILE, Prompt, converse, play
     from owray.record.run import home_folder
 
-    with plain_errors(), Prompt(run, runs_dir, style) as prompt:
+    with Prompt(run, runs_dir, style) as prompt:
         if sys.stdin.isatty():
             converse(prompt, home_folder() / HISTORY_FILE)
         else:

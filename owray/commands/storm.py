@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,9 @@ from owray.commands.machine_output import JsonOption
 from owray.commands.reading import RunsDirOption
 from owray.commands.shaping import Playing, Precautions, Shaping
 from owray.commands.slo import JunitOption, SloOption, claim_report, leave_report
+from owray.commands.streams import OutputLost
 from owray.commands.targeting import Targeting
+from owray.problems import tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,83 +60,57 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 def _request(
     calling: Calling, shaping: Shaping, playing: Playing, precautions: Precautions, slo: list[str], runs: Path | None
 ) -> StormRequest:
-    from owray.storm.bad_request import BadRequest, seconds
+    from owray.storm.bad_request import seconds
     from owray.storm.load import drop_after
     from owray.storm.objectives import read_objectives
     from owray.storm.request import StormRequest
 
-    try:
-        return StormRequest(
-            load=shaping.load(),
-            workload=calling.workload,
-            action=calling.action,
-            size=calling.size,
-            seed=shaping.seed,
-            warmup_s=seconds(shaping.warmup, "--warmup"),
-            timeout_s=seconds(playing.timeout, "--timeout"),
-            max_in_flight=playing.max_in_flight,
-            drop_after_s=drop_after(playing.late),
-            invokers=playing.invokers,
-            runs=runs,
-            preflight=precautions.preflight,
-            force=precautions.force,
-            prewarm=precautions.prewarm,
-            objectives=read_objectives(slo),
-            call=calling.request(),
-            mix=calling.mix,
-            several=shaping.several(),
-        )
-    except BadRequest as problem:
-        raise typer.TyperException(str(problem)) from None
+    return StormRequest(
+        load=shaping.load(),
+        workload=calling.workload,
+        action=calling.action,
+        size=calling.size,
+        seed=shaping.seed,
+        warmup_s=seconds(shaping.warmup, "--warmup"),
+        timeout_s=seconds(playing.timeout, "--timeout"),
+        max_in_flight=playing.max_in_flight,
+        drop_after_s=drop_after(playing.late),
+        invokers=playing.invokers,
+        runs=runs,
+        preflight=precautions.preflight,
+        force=precautions.force,
+        prewarm=precautions.prewarm,
+        objectives=read_objectives(slo),
+        call=calling.request(),
+        mix=calling.mix,
+        several=shaping.several(),
+    )
 
 
 def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
     from rich.console import Console
 
-    from owray.fleet.cluster import FleetLost, NoCluster, StartFailed
-    from owray.openwhisk.catalogue import ManifestError, UnknownNameError
-    from owray.openwhisk.client import OpenWhiskError
-    from owray.openwhisk.target import TargetError
-    from owray.storm.bad_request import BadRequest
     from owray.storm.choose import choose
-    from owray.storm.live import error_stream
     from owray.storm.objectives import check_actions, check_samples
     from owray.storm.play import place_for_runs, play
     from owray.storm.report import EXIT_ABORTED, as_json_text, exit_code, findings, render
 
-    errors = error_stream()
-    progress = Console(file=errors, force_interactive=None if errors.isatty() else False)  # FORCE_COLOR makes no terminal of a file
-    try:
-        # What can be known to fail is said before a lab is brought up for it.
-        chosen = choose(request)
-        check_actions(request.objectives, chosen.entries(chosen.manifests))
-        check_samples(request)
-        place_for_runs(request)
-        claim_report(junit)
-        with lend_ground(asked, progress) as ground:
-            played = play(request, chosen, ground, progress, command=("owray", *sys.argv[1:]))
-    except (BadRequest, ManifestError, NoCluster, OpenWhiskError, StartFailed, TargetError, UnknownNameError) as problem:
-        raise typer.TyperException(str(problem)) from problem
-    except FleetLost as problem:
-        typer.echo(f"owray: {problem}", err=True)
-        return EXIT_ABORTED
+    progress = Console(stderr=True, force_interactive=None if sys.stderr.isatty() else False)  # FORCE_COLOR makes no terminal of a file
+    # What can be known to fail is said before a lab is brought up for it.
+    chosen = choose(request)
+    check_actions(request.objectives, chosen.entries(chosen.manifests))
+    check_samples(request)
+    place_for_runs(request)
+    claim_report(junit)
+    with lend_ground(asked, progress) as ground:
+        played = play(request, chosen, ground, progress, command=("owray", *sys.argv[1:]))
     found = findings(played)
     written = leave_report(junit, found)  # first: nobody may be there any more to read the rest
-    with _lossy_output(played.folder.run):
+    try:
         if as_json:
             typer.echo(as_json_text(played))
         else:
             render(played, Console())
-        sys.stdout.flush()
+    except OutputLost as lost:  # what was found is kept with the run: this changes neither that nor the exit code
+        tell(f"cannot print what was found: {lost.cause}.  (owray runs show {played.folder.run})")
     return exit_code(found) if written else EXIT_ABORTED
-
-
-@contextmanager
-def _lossy_output(run: str) -> Iterator[None]:
-    """What was found is kept with the run: an output that takes no more of it changes neither that nor the exit code."""
-    try:
-        yield
-    except OSError as problem:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail again when it ends
-        with suppress(OSError):
-            typer.echo(f"owray: cannot print what was found: {problem.strerror}.  (owray runs show {run})", err=True)

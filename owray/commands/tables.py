@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from owray.problems import visible
+
 MOST_ROWS = 500
 MOST_TURNED_ROWS = 50
 
@@ -74,12 +76,7 @@ def cell(value: Any) -> str:
         return ", ".join(cell(item) for item in value)
     if isinstance(value, bytes):
         return value.hex()
-    return _visible(str(value))
-
-
-def _visible(text: str) -> str:
-    """A function's error may hold what would move the cursor or change colours: that is shown as it is written, not done."""
-    return text if text.isprintable() else "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
+    return visible(str(value))
 
 
 def _table(answer: pa.Table, headings: Sequence[str], padding: tuple[int, int, int, int] = (0, 1, 0, 1)) -> Table:
@@ -87,7 +84,7 @@ def _table(answer: pa.Table, headings: Sequence[str], padding: tuple[int, int, i
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=padding)
     for heading, field in zip(headings, answer.schema, strict=True):
         is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(_visible(heading), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(visible(heading), justify="right" if is_number else "left", overflow="fold")
     for row in zip(*_texts(answer), strict=True):
         table.add_row(*row)
     return table
@@ -95,7 +92,7 @@ def _table(answer: pa.Table, headings: Sequence[str], padding: tuple[int, int, i
 
 def _turned(answer: pa.Table, width: int) -> Iterator[Table]:
     """Tables with a line for each column, all of as many rows, one at least: what is too wide even for one is folded."""
-    names = [_visible(name) for name in answer.column_names]
+    names = [visible(name) for name in answer.column_names]
     rows = list(zip(*_texts(answer, MOST_TURNED_ROWS), strict=True)) or [()]
     widest = max((cell_len(text) for row in rows for text in row), default=0)
     count = max(1, (width - max(map(cell_len, names))) // (widest + _GAP))
@@ -112,7 +109,7 @@ def _turned(answer: pa.Table, width: int) -> Iterator[Table]:
 
 def _broken(name: str, column: Sequence[str]) -> str:
     """A heading on as many lines as it takes to be no wider than its column, or than its longest word."""
-    words = _visible(name).split("_")
+    words = visible(name).split("_")
     width = max(map(cell_len, [*words, *column]))
     lines = words[:1]
     for word in words[1:]:

@@ -36,17 +36,12 @@ def mount(app: typer.Typer, find_target: FindTarget) -> None:
         import time
         from dataclasses import asdict
 
-        from owray.openwhisk.client import OpenWhiskError
         from owray.openwhisk.inspect import inspect
-        from owray.openwhisk.target import TargetError
 
-        try:
-            chosen = find_target(targeting.asked())
-            if not as_json:
-                typer.echo(chosen.line)
-            seen = asyncio.run(inspect(chosen.target, time.monotonic_ns))
-        except (OpenWhiskError, TargetError) as problem:
-            raise typer.TyperException(str(problem)) from None
+        chosen = find_target(targeting.asked())
+        if not as_json:
+            typer.echo(chosen.line)
+        seen = asyncio.run(inspect(chosen.target, time.monotonic_ns))
         if as_json:
             print_json(JSON_VERSION, {"why": chosen.why, **asdict(seen)})
         else:

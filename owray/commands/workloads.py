@@ -25,10 +25,7 @@ def workloads(actions_dir: ActionsDir = None, as_json: JsonOption = False) -> No
     """List the workloads, their actions, and the sizes of each."""
     from owray.openwhisk import catalogue
 
-    try:
-        known = catalogue.workloads(actions_dir)
-    except catalogue.ManifestError as problem:
-        raise typer.TyperException(str(problem)) from None
+    known = catalogue.workloads(actions_dir)
     if as_json:
         print_json(JSON_VERSION, {"workloads": [_as_data(workload) for workload in known.values()]})
     else:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from owray.problems import Problem
+
 NAMESPACE = "owray"
 
 
@@ -23,16 +25,18 @@ class RayCluster:
     """Cores that invokers may be pinned to; empty where nothing was set aside for them."""
 
 
-class NoCluster(ConnectionError):
+class NoCluster(Problem):
     """Ray cannot be reached."""
 
 
-class StartFailed(RuntimeError):
+class StartFailed(Problem):
     """An invoker could not get ready; the storm never began."""
 
 
-class FleetLost(RuntimeError):
+class FleetLost(Problem):
     """The coordinator died or could not go on: what rows there are is in the run's journals and parts."""
+
+    exit_code = 4
 
 
 @contextmanager

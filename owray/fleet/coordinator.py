@@ -38,19 +38,10 @@ from owray.record.recover import Recovery, StillPlaying, complete
 from owray.record.run import ManifestError, RunFolder
 from owray.wire.counters import Counters
 
-LEAD_S = 2.0
-"""From "all ready" to t0: long enough that the slowest invoker has heard of it."""
-
 LOOK_EVERY_S = 0.5
 
 UNHEEDED_S = 30.0
 """Nobody has asked for so long: the driver is gone, and when the storm is over there is nobody to end its coordinator but itself."""
-
-SEALED_WITHIN_S = 30.0
-"""For a scribe to convert what is left: a journal of a million rows takes about a second."""
-
-KILLED_WITHIN_S = 10.0
-"""For a process to be gone once it was killed, on a machine that has much else to do."""
 
 NODE = "0"
 """What the one node is called in folders and rows."""
@@ -92,11 +83,11 @@ class Coordinator:
 
     async def play(self) -> None:
         """Agree on t0 and start all clocks."""
-        self._t0_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
+        self._t0_ns = time.monotonic_ns() + round(self._spec.waits.lead_s * 1e9)
         t0_wall_us = time.time_ns() // 1000 + (self._t0_ns - time.monotonic_ns()) // 1000
         self._folder.update(t0_utc=datetime.fromtimestamp(t0_wall_us / 1e6, UTC).isoformat())
         self._phase = "waiting"
-        self._patience = Patience(self._t0_ns + self._plan.length_us() * 1000 + self._timeout_ns)
+        self._patience = Patience(self._t0_ns + self._plan.length_us() * 1000 + self._timeout_ns, self._spec.waits)
         await asyncio.gather(*(player.play.remote(self._t0_ns) for player in self._players), return_exceptions=True)
         if self._early_end is not None:  # stopped while it got ready
             self._tell(lambda player: player.stop.remote())
@@ -173,7 +164,7 @@ class Coordinator:
 
     async def _seal(self) -> FleetReport:
         try:  # a scribe that fails leaves journals, which `complete` converts
-            await asyncio.wait_for(self._scribe_finishes(), SEALED_WITHIN_S)
+            await asyncio.wait_for(self._scribe_finishes(), self._spec.waits.sealed_within_s)
         except (RayActorError, RayTaskError, TimeoutError):
             ray.kill(self._scribe)
         recovery = await self._complete()
@@ -199,7 +190,7 @@ class Coordinator:
 
     async def _complete(self) -> Recovery:
         """Give every call its row. A scribe that was killed holds the journal it was at until its process is gone."""
-        give_up_s = time.monotonic() + KILLED_WITHIN_S
+        give_up_s = time.monotonic() + self._spec.waits.killed_within_s
         while True:
             try:
                 return await asyncio.to_thread(complete, self._folder, self._folder.load())

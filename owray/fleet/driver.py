@@ -15,7 +15,6 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from owray.fleet.cluster import FleetLost, StartFailed
 from owray.fleet.coordinator import Coordinator
-from owray.fleet.patience import COORDINATOR_SILENT_S
 from owray.fleet.spec import FleetReport, Progress, StormSpec
 from owray.record.early_end import EarlyEnd
 
@@ -28,13 +27,13 @@ _MORE_PER_INVOKER_S = 10.0
 class Driver:
     """A storm's coordinator, as a detached actor of this name; a context manager that ends it. The process must be connected.
 
-    A coordinator that has been asked and has not answered for `silent_s` is given up.
+    A coordinator that has been asked and has not answered in the storm's time for it is given up.
     """
 
-    def __init__(self, spec: StormSpec, name: str, silent_s: float = COORDINATOR_SILENT_S) -> None:
+    def __init__(self, spec: StormSpec, name: str) -> None:
         actor: Any = ray.remote(Coordinator)
         self._coordinator = actor.options(name=name, lifetime="detached", num_cpus=0, max_restarts=0, max_task_retries=0).remote(spec)
-        self._silent_s = silent_s
+        self._silent_s = spec.waits.coordinator_silent_s
         self._ready_within_s = _READY_WITHIN_S + _MORE_PER_INVOKER_S * spec.invokers
         self._result: Any = None
 

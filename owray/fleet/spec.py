@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from owray.fleet.patience import Waits
 from owray.http1.connection import Tcp
 from owray.http1.tls import client_context
 from owray.plan.closed import Closed
@@ -47,7 +48,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class StormSpec:
-    """One storm: the plan, the target, the limits, and on which cores it is played (empty: wherever the kernel likes)."""
+    """One storm: the plan, the target, the limits, on which cores it is played (empty: wherever the kernel likes), what it waits for."""
 
     folder: Path
     recipe: Recipe
@@ -55,6 +56,7 @@ class StormSpec:
     limits: Limits
     invokers: int = 1
     cores: tuple[int, ...] = ()
+    waits: Waits = field(default_factory=Waits)
 
     def of_invoker(self, invoker: int, node: str) -> PlayerSpec:
         """The share of one invoker; the cap on calls in flight and the users are split statically, so that invokers need no talk."""

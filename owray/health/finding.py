@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from owray.problems import Problem
+
 Figure = int | float | str | bool | None
 
 
@@ -74,7 +76,7 @@ def examine(checks: Mapping[str, Check]) -> Iterator[Finding]:
             yield from list(check())
         except ImportError as missing:
             yield Finding(name, Level.WRONG, f"could not be looked at: {missing}", "owray itself needs this.", REINSTALL)
-        except (LookupError, OSError, RuntimeError, ValueError) as problem:
+        except (LookupError, OSError, Problem, RuntimeError, ValueError) as problem:
             yield Finding(name, Level.BETTER, f"could not be looked at: {problem}", "Whether it is in order is not known.")
 
 

@@ -18,17 +18,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+from owray.problems import Problem
+
 Parameters = Mapping[str, Any]
 
 
 _LISTED = "owray workloads lists them"
 
 
-class ManifestError(ValueError):
+class ManifestError(Problem):
     """A manifest that cannot be used; the text says which and why."""
 
 
-class UnknownNameError(LookupError):
+class UnknownNameError(Problem):
     """A name that nothing has; the text suggests what may have been meant."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = _LISTED, most: int = 1) -> None:

@@ -23,6 +23,7 @@ from owray.http1.tls import client_context
 from owray.openwhisk.names import path_of
 from owray.openwhisk.records import Activation
 from owray.openwhisk.target import Target
+from owray.problems import Problem
 
 REQUEST_TIMEOUT_S = 30.0
 INVOCATION_TIMEOUT_S = 90.0
@@ -49,7 +50,7 @@ _FRONT_FIXES = {
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(?P<text>[^<]+)<", re.IGNORECASE)
 
 
-class OpenWhiskError(Exception):
+class OpenWhiskError(Problem):
     """The platform refused a request, or did not answer it.
 
     `status` is the HTTP status, None when there was no answer; `text` is what the platform said, or what went wrong on the way. What in it

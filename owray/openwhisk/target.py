@@ -16,13 +16,14 @@ from urllib.parse import SplitResult, urlsplit
 from owray.http1.basic_auth import authorization
 from owray.openwhisk.names import NAME
 from owray.openwhisk.properties import PropertyError, properties_of, read_text
+from owray.problems import Problem
 
 _EXAMPLE = "one looks like https://openwhisk.example:443"
 _HOST = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?")
 """A name or an address; that it exists is for others to find out."""
 
 
-class TargetError(ValueError):
+class TargetError(Problem):
     """No target can be made of what was given; the text names cause and fix."""
 
 

@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from owray.problems import Problem
 from owray.record.layout import ROW
 
 JOURNAL_VERSION = 2
@@ -57,7 +58,7 @@ _ROTATE_AFTER_NS = ROTATE_AFTER_S * 1_000_000_000
 _pack = ROW.pack
 
 
-class JournalError(ValueError):
+class JournalError(Problem):
     """A file that cannot be read as a journal."""
 
 

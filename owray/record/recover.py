@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from owray.plan.recipe import Plan, Window
+from owray.problems import Problem
 from owray.record.early_end import BROKE_OFF
 from owray.record.journal import NOTHING_ATTEMPTED, JournalError, OtherVersion, read_mark
 from owray.record.layout import Outcome
@@ -44,15 +45,15 @@ Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 
-class StillPlaying(RuntimeError):
+class StillPlaying(Problem):
     """The run's processes live."""
 
 
-class NothingToRecover(RuntimeError):
+class NothingToRecover(Problem):
     """The run has ended, or was recovered before."""
 
 
-class BrokenPart(ValueError):
+class BrokenPart(Problem):
     """A part that cannot be read: which calls have their row is not known."""
 
 

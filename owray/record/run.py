@@ -26,6 +26,7 @@ from typing import Any, Literal
 import msgspec
 
 from owray.plan.recipe import Plan, Recipe
+from owray.problems import Problem
 from owray.record.durable import sync_folder, write_atomically
 from owray.record.early_end import EarlyEnd
 from owray.record.journal import CLOSED_SUFFIX, MARK_SUFFIX, OPEN_SUFFIX
@@ -44,11 +45,11 @@ _SECRETS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}:[A-
 _LEFT_OUT = "(left out)"
 
 
-class RunNotFound(LookupError):
+class RunNotFound(Problem):
     """No run of that name, or more than one."""
 
 
-class ManifestError(ValueError):
+class ManifestError(Problem):
     """A run.json that cannot be read."""
 
 
@@ -224,7 +225,7 @@ class RunFolder:
         path = self.path / "run.json"
         try:
             return Manifest.from_json(json.loads(path.read_text()))
-        except (OSError, ValueError) as problem:
+        except (ManifestError, OSError, ValueError) as problem:
             raise ManifestError(f"cannot read {path}: {problem}") from problem
 
     def tags(self) -> tuple[str, ...]:

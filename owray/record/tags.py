@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from owray.problems import Problem
 from owray.record.recover import at_rest
 from owray.record.run import ALL, LATEST, RunFolder, RunNotFound, find_run, list_runs
 
@@ -15,7 +16,7 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _TAKEN = (LATEST, ALL)
 
 
-class WrongTag(ValueError):
+class WrongTag(Problem):
     """A text that cannot be a tag, or one that names another run."""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from owray.problems import Problem
+
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", re.ASCII)
 
 
-class BadRequest(ValueError):
+class BadRequest(Problem):
     """A storm that cannot be; the text names cause and fix."""
 
 

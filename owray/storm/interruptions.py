@@ -1,4 +1,4 @@
-"""What tells a storm to end: Ctrl-C, a kill, a closed terminal.
+"""What tells a storm to end: Ctrl-C, Ctrl-\\, a kill, a closed terminal.
 
 Python remembers of a signal only that it came, and runs its handler when the call under way returns: two that come while Ray is waited for
 would be one. The file descriptor of `signal.set_wakeup_fd` gets a byte for each at once, so that each counts, in the order they came in.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 _MOST_AT_ONCE = 4096
 
 _Handler = Callable[[int, FrameType | None], None]

@@ -5,10 +5,8 @@ It goes to the error stream: what a program reads from the output stream is the 
 
 from __future__ import annotations
 
-import io
-import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -18,29 +16,7 @@ from owray.record.layout import Outcome
 from owray.storm.panel import Panel, RatesOfLate, before_t0
 from owray.texts import milliseconds
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
 PLAIN_EVERY_S = 5.0
-
-
-class _LossyFile(io.FileIO):
-    """A file whose loss nobody minds."""
-
-    def write(self, data: Buffer) -> int:
-        try:
-            return super().write(data)
-        except OSError:
-            return len(memoryview(data))
-
-
-def error_stream() -> TextIO:
-    """The error stream, which may go away before the storm does: a closed terminal, a pipe that nobody reads.
-
-    Then there is nobody left to tell, but rows are to be written and a borrowed lab is to be removed all the same.
-    """
-    raw = _LossyFile(sys.stderr.fileno(), "wb", closefd=False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stderr.encoding, errors="replace", line_buffering=True)
 
 
 class LiveView:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from owray.plan.mix import Kind
+from owray.problems import visible
 from owray.storm.ceilings import binds_first, cures, rate_that_fits
 from owray.storm.figures import Accuracy, Ceiling, Fit, Supply
 from owray.storm.prewarm import Prewarmed
@@ -35,7 +36,7 @@ FORCED = "--force plays it all the same"
 
 
 def show(line: str, console: Console, style: str = "") -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
+    console.print(visible(line), highlight=False, markup=False, soft_wrap=True, style=style)
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def telling(console: Console) -> Iterator[Callable[[str], None]]:
         yield partial(show, console=console)
         return
     with Live(console=console, transient=True, auto_refresh=False) as live:
-        yield lambda line: live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+        yield lambda line: live.update(Text(visible(line), no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 def show_passed(called: Sequence[Called], ceilings: Sequence[Ceiling], supply: Supply, length_s: float, console: Console) -> None:
@@ -124,5 +125,5 @@ def _table(ceilings: Sequence[Ceiling]) -> Table:
     marks = {Fit.SPOILS: "too low", Fit.DOUBTFUL: "warning", Fit.FITS: ""}
     for each in ceilings:
         if each.asked:
-            table.add_row("binds first" if each is lowest else marks[each.level], each.what, each.reached_at, each.asked, each.has)
+            table.add_row("binds first" if each is lowest else marks[each.level], visible(each.what), each.reached_at, each.asked, each.has)
     return table

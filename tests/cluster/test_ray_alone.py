@@ -1,17 +1,15 @@
 """A lab that has a Ray and no OpenWhisk: brought up, shown, left as it is, lent, removed."""
 
-import json
 import os
 
 import pytest
-import typer
+from support import schemas
+from support.commands import owray
 from support.labs import quiet, running_lab, traces
 from support.platform import running_platform
-from typer.testing import CliRunner
 
 from cluster import grounds
 from cluster import lab as labs
-from cluster.commands import down, status, up
 from cluster.cores import divide
 from cluster.lab import LocalOptions, find, up_local
 from cluster.state import LabError, LabFolder, lab_names
@@ -126,22 +124,22 @@ def test_nothing_is_borrowed_for_a_target_that_cannot_be_used(tmp_path, platform
 
 def test_as_it_is_typed(tmp_path, monkeypatch):
     monkeypatch.setenv("OWRAY_HOME", str(tmp_path))
-    app = typer.Typer()
-    for command in (up, status, down):
-        command.mount(app)
     try:
-        made = CliRunner().invoke(app, ["up", "local", "--openwhisk", "none"])
+        made = owray("up", "local", "--openwhisk", "none")
         assert made.exit_code == 0, made.output
         assert [line.split()[0] for line in made.stderr.splitlines()] == ["Ray"]
         assert made.stdout.startswith("lab 'local' is up: Ray alone, at 127.0.0.1:")
-        shown = CliRunner().invoke(app, ["status"])
+        shown = owray("status")
         assert (shown.exit_code, "\n  platform  none: for an OpenWhisk elsewhere\n" in shown.stdout) == (0, True)
         assert "key" not in [line.split()[0] for line in shown.stdout.splitlines()]
-        (described,) = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)["labs"]
-        assert (described["openwhisk"], described["platform"]) == ("none", None)
+        again = schemas.check("up", owray("up", "local", "--json").stdout)["lab"]
+        assert (again["openwhisk"], again["api_host"], again["profile"], again["platform_pids"]) == ("none", "", "", [])
+        (described,) = schemas.check("status", owray("status", "--json").stdout)["labs"]
+        found = [described[key] for key in ("openwhisk", "condition", "platform", "profile", "wskprops")]
+        assert found == ["none", "up", None, "", ""]
         held = traces(tmp_path, "local")
     finally:
-        removed = CliRunner().invoke(app, ["down"])
+        removed = owray("down")
     assert removed.exit_code == 0
     assert held.left() == []
     assert not LabFolder(tmp_path, "local").path.exists()

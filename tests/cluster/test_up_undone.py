@@ -56,6 +56,7 @@ def has_half_a_ray(folder):
         (has_no_platform_yet, (signal.SIGTERM,), 128 + signal.SIGTERM),
         (has_platform, (signal.SIGINT,), STOPPED),
         (has_half_a_ray, (signal.SIGINT, signal.SIGTERM, signal.SIGINT), STOPPED),
+        (has_platform, (signal.SIGQUIT, signal.SIGQUIT), 128 + signal.SIGQUIT),
     ],
 )
 def test_an_up_that_is_told_to_end_leaves_nothing(folder, moment, signals, code):

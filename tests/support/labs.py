@@ -37,10 +37,15 @@ class Traces:
         living = [process for process in psutil.process_iter() if _session(process.pid) in self.sessions and not _is_zombie(process)]
         return [
             *(f"process {process}" for process in (*living, *processes.of_lab(self.lab_id))),
-            *(f"port {port}" for port in self.ports if _is_open(port)),
+            *(f"port {port}" for port in self.ports if _is_open(port) and not self._is_of_another_lab(port)),
             *(str(path) for path in self.files if path.exists()),
             *(str(path) for path in ray.temp_dirs(self.lab_id)),
         ]
+
+    def _is_of_another_lab(self, port: int) -> bool:
+        """A port that was let go of may be taken by the next lab of this machine at once."""
+        heard = [each for each in psutil.net_connections("inet") if each.status == psutil.CONN_LISTEN and each.laddr.port == port]
+        return any(processes.lab_of(each.pid) not in ("", None, self.lab_id) for each in heard if each.pid)
 
 
 def traces(home: Path, name: str) -> Traces:

@@ -7,14 +7,20 @@ examined(home, network="...")                        in a network namespace of i
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+import cli
 
 CLI = Path(__file__).resolve().parents[2] / "cli.py"
 
@@ -47,7 +53,9 @@ class Examined:
 def examined(
     home: Path, *before: str, options: tuple[str, ...] = (), network: str | None = None, variables: Mapping[str, str] | None = None
 ) -> Examined:
-    """Run the doctor behind the command `before`."""
+    """Run the doctor behind the command `before`; where there is none and nothing else to change, in this process."""
+    if not before and network is None and variables is None:
+        return _examined_here(home, options)
     command = [*before, sys.executable, str(CLI), "doctor", "--json", *options]
     if network is not None:
         command = ["unshare", "--net", "sh", "-c", f'{network}\nexec "$@"', "sh", *command]
@@ -56,6 +64,15 @@ def examined(
     assert "Traceback" not in done.stderr, done.stderr
     document = json.loads(done.stdout)
     return Examined(done.returncode, tuple(document["findings"]), document)
+
+
+def _examined_here(home: Path, options: tuple[str, ...]) -> Examined:
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(told):
+        patch.setenv("OWRAY_HOME", str(home))
+        exit_code = cli.main(["doctor", "--json", *options])
+    document = json.loads(told.getvalue())
+    return Examined(exit_code, tuple(document["findings"]), document)
 
 
 def tree(root: Path, files: Mapping[str, str]) -> Path:

@@ -7,22 +7,25 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-CLI = Path(__file__).resolve().parents[2] / "cli.py"
+ROOT = Path(__file__).resolve().parents[2]
+CLI = (str(ROOT / "cli.py"),)
+UNPLAYED = ("-m", "support.unplayed")
+"""The same, but no fleet plays its storms."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\].*?(?:\x07|\x1b\\)|.)")
 _COLOUR = re.compile(r"\x1b\[(?:[0-9]*;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9]+)*m")
 _DECIDES = ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CLICOLOR", "CLICOLOR_FORCE")
 
 
-def on_terminal(*arguments: object, variables: Mapping[str, str]) -> str:
+def on_terminal(*arguments: object, variables: Mapping[str, str], program: Sequence[str] = CLI) -> str:
     """Everything that `owray` with these arguments sends to a terminal of 256 colours, both streams."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, CLI, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(variables)
+        [sys.executable, *program, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(variables)
     )
     os.close(theirs)
     sent = b""
@@ -34,9 +37,9 @@ def on_terminal(*arguments: object, variables: Mapping[str, str]) -> str:
     return sent.decode()
 
 
-def into_pipes(*arguments: object, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def into_pipes(*arguments: object, variables: Mapping[str, str], program: Sequence[str] = CLI) -> subprocess.CompletedProcess[str]:
     """The same command where there is no terminal."""
-    command = [sys.executable, CLI, *map(str, arguments)]
+    command = [sys.executable, *program, *map(str, arguments)]
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, env=environment(variables), capture_output=True, text=True, check=False, timeout=120
     )
@@ -44,7 +47,8 @@ def into_pipes(*arguments: object, variables: Mapping[str, str]) -> subprocess.C
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The environment without anything that decides on colours, and then these variables."""
-    return {name: value for name, value in os.environ.items() if name not in _DECIDES} | {"TERM": "xterm-256color"} | variables
+    kept = {name: value for name, value in os.environ.items() if name not in _DECIDES}
+    return kept | {"TERM": "xterm-256color", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))} | variables
 
 
 def escapes(text: str) -> list[str]:

@@ -30,7 +30,7 @@ from cluster.lab import DEFAULT_NAME, Lab, find
 from cluster.state import LabFolder
 from owray.ask.session import Session
 from owray.fleet.cluster import RayCluster, connected
-from owray.fleet.patience import COORDINATOR_SILENT_S
+from owray.fleet.patience import Waits
 from owray.fleet.spec import Gateway, StormSpec
 from owray.plan.closed import LONGEST_S, Closed
 from owray.plan.mix import Entry, Variant
@@ -47,6 +47,9 @@ PATIENCE_S = 90.0
 """For anything that should happen soon: a machine that is busy with other things is slow, not wrong."""
 
 _NO_KEY = "scripted:gateway"
+
+_LEAD_S = 0.5
+"""A fleet of two on one machine has heard of its t0 by then."""
 
 
 def lab_of(home: Path) -> Lab:
@@ -252,8 +255,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--calls", type=int, help="How many end a closed loop, instead of --seconds.")
     parser.add_argument("--invokers", type=int, default=1)
     parser.add_argument("--timeout_ms", type=int, default=Limits().timeout_ms)
-    parser.add_argument("--silent_s", type=float, default=COORDINATOR_SILENT_S)
+    parser.add_argument("--silent_s", type=float, default=Waits().silent_s)
+    parser.add_argument("--coordinator_silent_s", type=float, default=Waits().coordinator_silent_s)
+    parser.add_argument("--sealed_within_s", type=float, default=Waits().sealed_within_s)
     asked = parser.parse_args(arguments)
+    waits = Waits(
+        lead_s=_LEAD_S,
+        silent_s=asked.silent_s,
+        sealed_within_s=asked.sealed_within_s,
+        coordinator_silent_s=asked.coordinator_silent_s,
+    )
     lab = lab_of(Path(os.environ["OWRAY_HOME"]))
     recipe = _recipe(asked)
     with connected(RayCluster(lab.ray_address, lab.ray_environment)):
@@ -261,8 +272,8 @@ def main(arguments: list[str]) -> None:
 
         folder = RunFolder.create(asked.runs_dir, datetime.now(UTC), recipe, invokers=asked.invokers)
         gateway = Gateway("127.0.0.1", asked.port, _NO_KEY)
-        spec = StormSpec(folder.path, recipe, gateway, Limits(asked.timeout_ms), asked.invokers, lab.invoker_cores)
-        with Driver(spec, f"storm-{folder.run}", asked.silent_s) as fleet:
+        spec = StormSpec(folder.path, recipe, gateway, Limits(asked.timeout_ms), asked.invokers, lab.invoker_cores, waits)
+        with Driver(spec, f"storm-{folder.run}") as fleet:
             fleet.prepare()
             fleet.play()
             while not fleet.has_ended(0.2):

@@ -37,7 +37,7 @@ class Terminal:
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self._descriptor)
+        self._close()
 
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
@@ -65,6 +65,19 @@ class Terminal:
         """Read to the end; the exit code."""
         while self._read():
             pass
+        return self._exit_code()
+
+    def hang_up(self) -> int:
+        """Close the terminal; the exit code of what was on it, when it has ended."""
+        self._close()
+        return self._exit_code()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _exit_code(self) -> int:
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.waitstatus_to_exitcode(status)

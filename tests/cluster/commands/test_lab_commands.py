@@ -10,13 +10,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import typer
-from support import schemas
+from support import commands, schemas
 from support.labs import quiet, traces
-from typer.testing import CliRunner
 
+import cli
 from cluster import lab as labs
-from cluster.commands import down, status, up
+from cluster.commands import status
 from cluster.cores import divide
 from cluster.openwhisk.embedded.config import PUBLIC_GUEST
 from cluster.processes import LAB_VARIABLE, Mark
@@ -30,11 +29,7 @@ NOBODY = 65534
 def owray(monkeypatch, tmp_path):
     """Runs a command line with an empty home; returns click's result."""
     monkeypatch.setenv("OWRAY_HOME", str(tmp_path / "home"))
-    app = typer.Typer()
-    for command in (up, status, down):
-        command.mount(app)
-    runner = CliRunner()
-    yield lambda *words: runner.invoke(app, list(words))
+    yield commands.owray
     for name in ("local", "two"):
         assert not labs.down(tmp_path / "home", name, quiet)
 
@@ -162,14 +157,13 @@ def test_a_lab_that_a_killed_storm_had_borrowed_is_left_as_long_as_it_is_played_
     folder.make()
     gone = Mark(os.getpid(), 0, "borrower")
     Journal(folder.state, LabState(folder.lab_id, folder.name, "", boot_id(), "bench", divide([0, 1]), "", borrower=gone)).record()
-    app = typer.Typer()
-    down.mount(app, lambda pids: ["the-run"] if pids else [])
+    monkeypatch.setattr(cli, "_played", lambda pids: ["the-run"] if pids else [])
     with subprocess.Popen(["sleep", "600"], env={LAB_VARIABLE: folder.lab_id}):
-        assert CliRunner().invoke(app, []).exit_code == 0
+        assert commands.owray("down").exit_code == 0
         assert folder.path.exists()
-        refused = CliRunner().invoke(app, ["--lab", folder.name])
+        refused = commands.owray("down", "--lab", folder.name)
         assert (refused.exit_code, refused.stderr.startswith("owray: run the-run is being played on lab 'borrowed-0001'.  (")) == (1, True)
-        forced = CliRunner().invoke(app, ["--force"])
+        forced = commands.owray("down", "--force")
     assert (forced.exit_code, "lab 'borrowed-0001' is removed\n" in forced.stdout) == (0, True)
     assert not folder.path.exists()
 

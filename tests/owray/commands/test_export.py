@@ -4,24 +4,17 @@ import csv
 
 import pyarrow.parquet as pq
 import pytest
-import typer
 from support.busy_run import busy_run
+from support.commands import owray
 from support.runs import finished_run, new_run, recipe
 from support.terminals import Terminal
-from typer.testing import CliRunner
 
 from owray.ask.session import Session
-from owray.commands import export
 
 
 @pytest.fixture
 def ask(tmp_path):
-    def run(*arguments):
-        app = typer.Typer()
-        export.mount(app)
-        return CliRunner().invoke(app, [*map(str, arguments), "--runs-dir", str(tmp_path / "runs")], catch_exceptions=False)
-
-    return run
+    return lambda *arguments: owray("export", *arguments, "--runs-dir", tmp_path / "runs")
 
 
 @pytest.fixture
@@ -92,7 +85,7 @@ def test_an_export_that_fails_leaves_nothing_and_touches_nothing(tmp_path, runs,
 def test_what_is_no_parquet_or_csv_is_a_usage_error(tmp_path, runs, ask, file, reason):
     finished_run(runs)
     result = ask("--output", tmp_path / file)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert reason.split("not ")[1] in result.stderr
 
 

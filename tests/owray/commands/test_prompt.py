@@ -1,12 +1,10 @@
 """`owray sql` without a question: a prompt on a terminal, a script from a pipe."""
 
 import pytest
-import typer
+from support.commands import owray
 from support.runs import finished_run, recipe
 from support.terminals import Terminal
-from typer.testing import CliRunner
 
-from owray.commands import sql
 from owray.record.tags import tag
 
 CLI = "import sys, cli; sys.exit(cli.main(sys.argv[1:]))"
@@ -23,9 +21,7 @@ def at_prompt(home):
 
 
 def script(home, text, *arguments):
-    app = typer.Typer()
-    sql.mount(app)
-    return CliRunner().invoke(app, [*arguments, "--runs-dir", str(home / "runs")], input=text, catch_exceptions=False)
+    return owray("sql", *arguments, "--runs-dir", home / "runs", answer=text)
 
 
 def test_a_statement_may_take_many_lines_and_ends_with_a_semicolon(home):
@@ -157,5 +153,5 @@ def test_a_wrong_line_is_told_in_one_line(home, line, reason):
 
 def test_a_file_for_many_answers_is_refused(home, tmp_path):
     result = script(home, "select 1", "--output", str(tmp_path / "answer.csv"))
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert not (tmp_path / "answer.csv").exists()

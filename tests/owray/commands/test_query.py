@@ -3,21 +3,16 @@
 import json
 
 import pytest
-import typer
 from support.busy_run import busy_run
+from support.commands import owray
 from support.golden import is_golden
 from support.runs import finished_run, new_run, recipe
-from typer.testing import CliRunner
 
 from owray.ask.queries import queries
-from owray.commands import query, sql
 
 
 def ask(runs, *arguments):
-    app = typer.Typer()
-    query.mount(app)
-    sql.mount(app)
-    return CliRunner().invoke(app, ["query", *arguments, "--runs-dir", str(runs)])
+    return owray("query", *arguments, "--runs-dir", runs)
 
 
 @pytest.mark.parametrize("name", queries())
@@ -79,5 +74,5 @@ def test_what_is_wrong_is_told_in_one_line(runs, arguments, reason):
 
 def test_a_parameter_without_a_value_is_a_usage_error(runs):
     result = ask(runs, "timeline", "--param", "bucket_s")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "NAME=VALUE" in result.stderr

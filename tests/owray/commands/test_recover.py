@@ -3,23 +3,16 @@
 import os
 
 import pytest
-import typer
+from support.commands import owray
 from support.golden import is_golden
 from support.runs import finished_run, new_run, planned_rows, recipe, record
-from typer.testing import CliRunner
 
-from owray.commands import recover
 from owray.record.players import this_process
 
 
 @pytest.fixture
 def recovering(tmp_path):
-    def run(*arguments):
-        app = typer.Typer()
-        recover.mount(app)
-        return CliRunner().invoke(app, [*arguments, "--runs-dir", str(tmp_path)], catch_exceptions=False)
-
-    return run
+    return lambda *arguments: owray("recover", *arguments, "--runs-dir", tmp_path)
 
 
 def broken_off(runs, **values):

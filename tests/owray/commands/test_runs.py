@@ -4,14 +4,12 @@ import json
 import re
 
 import pytest
-import typer
 from support.busy_run import busy_run
+from support.commands import owray
 from support.golden import is_golden
 from support.runs import finished_run, new_run, recipe, record
-from typer.testing import CliRunner
 
 from owray.ask.session import Session
-from owray.commands import runs
 from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
 from owray.texts import size
@@ -19,13 +17,7 @@ from owray.texts import size
 
 @pytest.fixture
 def listed(tmp_path):
-    def run(*arguments):
-        app = typer.Typer()
-        app.command("other")(lambda: None)
-        runs.mount(app)
-        return CliRunner().invoke(app, ["runs", *arguments, "--runs-dir", str(tmp_path)], catch_exceptions=False)
-
-    return run
+    return lambda *arguments: owray("runs", *arguments, "--runs-dir", tmp_path)
 
 
 def test_runs_are_listed_oldest_first_with_what_became_of_them(tmp_path, listed):

@@ -3,24 +3,17 @@
 import json
 
 import pytest
-import typer
+from support import commands
 from support.runs import finished_run, new_run
-from typer.testing import CliRunner
 
-from owray.commands import runs, runs_changes, sql
+from owray.commands import runs_changes
 from owray.record.players import this_process
 from owray.record.run import ManifestError, find_run, list_runs
 
 
 @pytest.fixture
 def owray(tmp_path):
-    def run(*arguments, answer=None):
-        app = typer.Typer()
-        runs.mount(app)
-        sql.mount(app)
-        return CliRunner().invoke(app, [*arguments, "--runs-dir", str(tmp_path)], input=answer, catch_exceptions=False)
-
-    return run
+    return lambda *arguments, answer=None: commands.owray(*arguments, "--runs-dir", tmp_path, answer=answer)
 
 
 @pytest.fixture

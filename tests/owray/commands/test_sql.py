@@ -7,21 +7,15 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typer
+from support.commands import owray
 from support.golden import is_golden
 from support.runs import finished_run, new_run, recipe
-from typer.testing import CliRunner
-
-from owray.commands import query, sql
 
 OUTCOMES = "select outcome, count(*) as calls, max(response_us) / 1e3 as worst_ms from calls group by 1"
 
 
 def ask(runs, *arguments):
-    app = typer.Typer()
-    sql.mount(app)
-    query.mount(app)
-    return CliRunner().invoke(app, [*arguments, "--runs-dir", str(runs)], catch_exceptions=False)
+    return owray(*arguments, "--runs-dir", runs)
 
 
 @pytest.fixture

@@ -226,3 +226,18 @@ def test_an_output_that_takes_nothing_changes_neither_the_run_nor_the_exit_code(
     assert ended.returncode == (3 if level == "INVALID" else 2)
     assert ended.stderr.endswith(f"owray: cannot print what was found: No space left on device.  (owray runs show {run.run})\n")
     assert report.exists()
+
+
+def test_a_reader_who_has_gone_away_changes_neither_the_run_nor_the_exit_code(lab_home, tmp_path, checkout):
+    report = tmp_path / "storm.xml"
+    words = ["storm", "--rps", "20", "--calls", "10", "--action", "noop", "--slo", "in-flight<1", "--junit", str(report)]
+    command = [sys.executable, str(checkout / "cli.py"), *words, "--runs-dir", str(tmp_path / "runs")]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:  # noqa: PTH123 - a descriptor
+        ended = subprocess.run(command, env=environment(lab_home), stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
+    (run,) = list_runs(tmp_path / "runs")
+    level = (run.load().verdict or {}).get("level")
+    assert ended.returncode == (3 if level == "INVALID" else 2)
+    assert "owray: " not in ended.stderr
+    assert report.exists()

@@ -196,12 +196,12 @@ def test_a_lab_that_is_up_goes_before_the_usual_wskprops_file(lab_home, user):
     assert owray("target", "--lab", "local", home=lab_home, variables=user).stdout.startswith(f"target     {up}, lab 'local', by --lab\n")
 
 
-def test_a_folder_of_certificates_is_trusted_by_the_preflight_and_by_the_invokers(own, user, tmp_path):
+def test_a_folder_of_certificates_is_trusted_by_the_preflight_and_by_the_invokers(lab_home, own, tmp_path):
     certificate = ["openssl", "x509", "-noout", "-hash", "-in", str(own.certificate)]
     name = subprocess.run(certificate, check=True, capture_output=True, text=True).stdout.strip()
     (folder := tmp_path / "certificates").mkdir()
     (folder / f"{name}.0").symlink_to(own.certificate)
-    variables = {**user, "SSL_CERT_DIR": str(folder), "WHISK_AUTH": own.auth}
-    storm = ("storm", "--rps", 10, "--calls", 10, "--action", "noop", "--json")
-    result = owray(*storm, home=tmp_path / "home", runs=tmp_path / "runs", variables=variables)
+    variables = {"SSL_CERT_DIR": str(folder), "WHISK_AUTH": own.auth}
+    storm = ("storm", "--rps", 10, "--calls", 10, "--action", "noop", "--api-host", own.api_host, "--json")
+    result = owray(*storm, home=lab_home, runs=tmp_path / "runs", variables=variables)
     assert json.loads(result.stdout)["summary"]["outcomes"] == [["ok", 10]]

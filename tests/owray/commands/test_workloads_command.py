@@ -3,11 +3,9 @@
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from support.commands import owray
 
 import cli
-from owray.commands.workloads import mount
 from owray.openwhisk.catalogue import catalogue
 
 
@@ -16,10 +14,7 @@ def printed():
     """What the command prints."""
 
     def run(*arguments):
-        app = typer.Typer()
-        app.callback()(lambda: None)  # with one command only, typer would take its name for an argument
-        mount(app)
-        result = CliRunner().invoke(app, ["workloads", *arguments])
+        result = owray("workloads", *arguments)
         assert result.exit_code == 0, result.output
         return result.output
 

@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owray.fleet.patience import SILENT_AFTER_CUT_S, SILENT_S, Patience
+from owray.fleet.patience import Patience, Waits
 
 TIMEOUT_S = 90
 END_S = 100
+WAITS = Waits()
 moments_s = st.integers(0, 1_000)
 
 
@@ -15,7 +16,7 @@ def ns(moment_s):
 
 
 def patience(stopped_s=None, cut_s=None):
-    asked = Patience(ns(END_S + TIMEOUT_S))
+    asked = Patience(ns(END_S + TIMEOUT_S), WAITS)
     if stopped_s is not None:
         asked.stopped(ns(stopped_s), ns(TIMEOUT_S))
     if cut_s is not None:
@@ -23,7 +24,7 @@ def patience(stopped_s=None, cut_s=None):
     return asked
 
 
-@given(moments_s, st.floats(0, SILENT_AFTER_CUT_S), st.none() | moments_s, st.none() | moments_s)
+@given(moments_s, st.floats(0, WAITS.silent_after_cut_s), st.none() | moments_s, st.none() | moments_s)
 def test_who_answers_is_never_given_up(now_s, silent_s, stopped_s, cut_s):
     assert not patience(stopped_s, cut_s).is_over(ns(now_s), ns(now_s - silent_s))
 
@@ -34,19 +35,19 @@ def test_silence_is_borne_as_long_as_a_call_may_be_under_way(now_s):
 
 
 def test_silence_after_the_last_call_must_have_ended_is_too_much():
-    last_s = END_S + TIMEOUT_S + SILENT_S
+    last_s = END_S + TIMEOUT_S + WAITS.silent_s
     assert not patience().is_over(ns(last_s), ns(50))
     assert patience().is_over(ns(last_s + 0.1), ns(50))
 
 
 def test_a_stop_brings_the_end_nearer_and_never_further_away():
-    assert patience(stopped_s=10).is_over(ns(10 + TIMEOUT_S + SILENT_S + 0.1), ns(5))
-    assert not patience(stopped_s=10).is_over(ns(10 + TIMEOUT_S + SILENT_S), ns(5))
-    assert patience(stopped_s=150).is_over(ns(END_S + TIMEOUT_S + SILENT_S + 0.1), ns(5))
+    assert patience(stopped_s=10).is_over(ns(10 + TIMEOUT_S + WAITS.silent_s + 0.1), ns(5))
+    assert not patience(stopped_s=10).is_over(ns(10 + TIMEOUT_S + WAITS.silent_s), ns(5))
+    assert patience(stopped_s=150).is_over(ns(END_S + TIMEOUT_S + WAITS.silent_s + 0.1), ns(5))
 
 
 def test_a_cut_leaves_some_seconds_and_a_second_one_no_more():
     asked = patience(cut_s=20)
     asked.cut(ns(24))
-    assert not asked.is_over(ns(20 + SILENT_AFTER_CUT_S), ns(5))
-    assert asked.is_over(ns(20 + SILENT_AFTER_CUT_S + 0.1), ns(5))
+    assert not asked.is_over(ns(20 + WAITS.silent_after_cut_s), ns(5))
+    assert asked.is_over(ns(20 + WAITS.silent_after_cut_s + 0.1), ns(5))

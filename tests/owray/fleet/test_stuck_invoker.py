@@ -34,7 +34,7 @@ def test_a_stuck_invoker_hides_its_own_numbers_only(lab_home, gateway, runs):
 
 
 def test_an_invoker_that_stays_stuck_is_given_up_when_nothing_can_be_under_way(lab_home, gateway, runs):
-    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=3, invokers=2, timeout_ms=500) as storm:
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=3, invokers=2, timeout_ms=500, silent_s=3) as storm:
         folder = storm.wait_until(1.0)
         stuck = player_pids(folder)[1]
         os.kill(stuck, signal.SIGSTOP)
@@ -50,15 +50,18 @@ def test_an_invoker_that_stays_stuck_is_given_up_when_nothing_can_be_under_way(l
 
 
 def test_asked_twice_to_end_a_storm_with_a_stuck_invoker_ends(lab_home, runs):
-    with Command("storm", "--rps", RPS, "--duration", "60s", "--action", "noop", home=lab_home, runs=runs) as storm:
+    reader, writer = os.pipe()
+    options = ("--rps", RPS, "--duration", "60s", "--action", "noop")
+    with Command("storm", *options, home=lab_home, runs=runs, errors=writer) as storm, os.fdopen(reader) as errors:
+        os.close(writer)
         folder = storm.wait_until(1.0)
         stuck = player_pids(folder)[0]
         os.kill(stuck, signal.SIGSTOP)
         storm.signal(signal.SIGINT)
-        time.sleep(1.0)
+        assert any(line.startswith("stopping: ") for line in errors)  # two signals that come at once are one
         storm.signal(signal.SIGINT)
         result = storm.end()
-    assert result.returncode == 4, result.stderr
+        assert result.returncode == 4, errors.read()
     assert "ended early: Ctrl-C\n" in result.stdout
     assert "Invoker 0 was lost" in result.stdout
     rows = calls_of(folder)
@@ -69,7 +72,7 @@ def test_asked_twice_to_end_a_storm_with_a_stuck_invoker_ends(lab_home, runs):
 
 def test_a_stuck_scribe_does_not_keep_a_storm_from_its_end(lab_home, gateway, runs):
     before = set(ray_pids(lab_home, "ray::Scribe"))
-    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=2) as storm:
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=2, sealed_within_s=2) as storm:
         folder = storm.wait_until(1.0)
         (scribe,) = set(ray_pids(lab_home, "ray::Scribe")) - before
         os.kill(scribe, signal.SIGSTOP)
@@ -81,7 +84,7 @@ def test_a_stuck_scribe_does_not_keep_a_storm_from_its_end(lab_home, gateway, ru
 
 
 def test_a_stuck_coordinator_is_given_up_and_recover_accounts_for_every_call(lab_home, gateway, runs):
-    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=60, silent_s=SILENT_S) as storm:
+    with against_gateway(gateway, home=lab_home, runs=runs, rps=RPS, seconds=60, coordinator_silent_s=SILENT_S) as storm:
         folder = storm.wait_until(1.0)
         coordinator, players = folder.load().owner["pid"], player_pids(folder).values()
         os.kill(coordinator, signal.SIGSTOP)

@@ -6,16 +6,19 @@ import time
 
 import pytest
 from support.labs import traces
-from support.storms import Command, calls_of
+from support.storms import Command, calls_of, environment
+from support.terminals import Terminal
 
 from cluster.state import lab_names
 from owray.record.early_end import EarlyEnd
+from owray.record.run import list_runs
 
 CALLS = 300
 STORM = ("storm", "--rps", 10, "--duration", f"{CALLS // 10}s", "--action", "sleep", "--size", "large")
 """Ten calls of a second are under way at any time."""
 
 ABORTED = 4
+CLI = "import sys, cli; sys.exit(cli.main(sys.argv[1:]))"
 GAP_S = 0.02
 """Less than the command waits for the fleet at a time: what comes twice meanwhile counts twice."""
 
@@ -69,6 +72,37 @@ def test_the_second_interruption_cuts_off_what_is_under_way(interrupted):
     assert lost
     assert all(row["censored"] and row["error"] == "cut off" for row in lost)
     assert {row["outcome"] for row in rows.values()} <= {"ok", "lost", "unsent"}
+
+
+@pytest.fixture
+def on_terminal(lab_home, tmp_path):
+    """A storm in the midst of its calls, on a terminal of its own; its run and its report are in tmp_path."""
+    words = (*map(str, STORM), "--no-preflight", "--junit", str(tmp_path / "storm.xml"), "--runs-dir", str(tmp_path))
+    with Terminal(CLI, *words, **environment(lab_home)) as terminal:
+        terminal.wait_for("in flight 1")  # some of its calls are under way
+        yield terminal
+
+
+def ended_early(folder, by):
+    """Whether the one run in a folder is complete, was judged, and has a report that tells what ended it."""
+    (run,) = list_runs(folder)
+    manifest, rows = run.load(), calls_of(run)
+    assert sorted(rows) == list(range(CALLS))
+    assert {row["outcome"] for row in rows.values()} == {"ok", "unsent"}
+    assert (manifest.status, manifest.verdict["level"]) == ("aborted", "INVALID")
+    return by in (folder / "storm.xml").read_text()
+
+
+def test_a_storm_whose_terminal_is_closed_ends_as_on_ctrl_c_and_leaves_its_report(on_terminal, tmp_path):
+    assert on_terminal.hang_up() == ABORTED
+    assert ended_early(tmp_path, "SIGHUP")
+
+
+def test_ctrl_backslash_ends_a_storm_as_ctrl_c_does(on_terminal, tmp_path):
+    on_terminal.type("\x1c")
+    on_terminal.wait_for("ended early: SIGQUIT\n")
+    assert on_terminal.end() == ABORTED
+    assert ended_early(tmp_path, "SIGQUIT")
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.3])

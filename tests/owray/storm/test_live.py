@@ -2,17 +2,13 @@
 
 import dataclasses
 import io
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from support.golden import is_golden
-from support.storms import ROOT
 
 from owray.fleet.spec import Progress
 from owray.record.layout import Outcome
@@ -118,16 +114,3 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
     assert "1,500 of 3,000 sent" in text.getvalue()
     assert "\x1b[1A" not in text.getvalue()
     assert "\x1b[?25l" not in text.getvalue()
-
-
-@pytest.mark.parametrize("end", ["pipe", "terminal"])
-def test_a_storm_minds_no_error_stream_that_has_gone_away(end):
-    reader, writer = os.pipe() if end == "pipe" else os.openpty()
-    program = "from owray.storm.live import error_stream; stream = error_stream(); input(); print('gone', file=stream); print('on')"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writer, text=True
-    ) as process:
-        os.close(writer)
-        os.close(reader)
-        output, _ = process.communicate("go\n")
-    assert (process.returncode, output) == (0, "on\n")

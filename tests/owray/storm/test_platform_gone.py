@@ -4,8 +4,10 @@ import os
 import signal
 
 import pytest
-from support.labs import running_lab
+from support.labs import quiet
 from support.storms import Command, calls_of, lab_of
+
+from cluster.lab import LocalOptions, up_local
 
 RPS = 50
 SECONDS = 6
@@ -13,16 +15,17 @@ GONE = {"connect_error", "connection_lost"}
 
 
 @pytest.fixture(scope="module")
-def gone(tmp_path_factory):
+def gone(lab_home, runs):
     """(result, rows by seq, manifest) of a storm whose platform is killed after two seconds."""
-    home = tmp_path_factory.mktemp("gone") / "home"
-    with running_lab(home, "local"):
-        with Command("storm", "--rps", RPS, "--duration", f"{SECONDS}s", "--action", "noop", home=home, runs=home / "runs") as storm:
-            folder = storm.wait_until(2.0)
-            for pid in lab_of(home).platform_pids:
-                os.kill(pid, signal.SIGKILL)
+    with Command("storm", "--rps", RPS, "--duration", f"{SECONDS}s", "--action", "noop", home=lab_home, runs=runs) as storm:
+        folder = storm.wait_until(2.0)
+        for pid in lab_of(lab_home).platform_pids:
+            os.kill(pid, signal.SIGKILL)
+        try:
             result = storm.end()
-        return result, calls_of(folder), folder.load()
+        finally:
+            up_local(lab_home, "local", LocalOptions(), quiet)
+    return result, calls_of(folder), folder.load()
 
 
 def test_every_call_has_its_row_and_those_after_the_kill_say_that_nobody_was_there(gone):

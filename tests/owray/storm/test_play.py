@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
-import typer
 from rich.console import Console
+from support.commands import owray
 from support.runs import new_run, recipe
 
-from owray.commands import storm
+import cli
 from owray.fleet.cluster import FleetLost, StartFailed
 from owray.fleet.spec import Gateway, StormSpec
 from owray.storm import play
@@ -108,9 +108,8 @@ def test_a_coordinator_that_is_lost_is_ended_and_the_run_stays_with_the_cure(pla
     assert played.folder.path.exists()
 
 
-def test_the_command_then_ends_with_exit_code_4_and_one_line(tmp_path, monkeypatch, capfd):
-    app = typer.Typer()
-    storm.mount(app, lambda asked, console: nullcontext())
+def test_the_command_then_ends_with_exit_code_4_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "_lend_ground", lambda asked, console: nullcontext())
     monkeypatch.setattr(play, "play", lose)
-    assert app(["--action", "noop", "--runs-dir", str(tmp_path)], standalone_mode=False) == 4
-    assert capfd.readouterr() == ("", "owray: the storm's coordinator has not answered for 60 s\n")
+    ended = owray("storm", "--action", "noop", "--runs-dir", tmp_path)
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (4, "", "owray: the storm's coordinator has not answered for 60 s\n")

@@ -61,6 +61,16 @@ def test_an_action_that_fails_is_refused_in_its_own_words():
     assert view.refusal([broken], BENCH) == f"not played: {broken.note}.  (--force plays it all the same)"
 
 
+def test_what_an_action_says_does_nothing_to_the_terminal():
+    rude = Ceiling("payload of al\x1b[1Agn", "9", "2", Fit.SPOILS)
+    words = Ceiling("align", "", "", Fit.SPOILS, note="align fails: \x1b[2J\x07")
+    screen = printed(view.show_refusal, CALLED[1:], [rude, words], BENCH)
+    assert "\x1b" not in screen
+    assert "\x07" not in screen
+    assert "refused    align fails: \\x1b[2J\\x07\n" in screen
+    assert "al\\x1b[1Agn" in screen
+
+
 def test_a_storm_that_fits_takes_one_line():
     ceilings = weigh(replace(STORM, rps=1, planned=60), BENCH, (SLEEP, ALIGN))
     assert printed(view.show_passed, CALLED, ceilings, BENCH, 60.0) == (
