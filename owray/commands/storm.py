@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from owray.commands.calling import Calling
+from owray.commands.elsewhere import Planned, drawn_up
 from owray.commands.grouped import grouped
 from owray.commands.machine_output import JsonOption
 from owray.commands.reading import RunsDirOption
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from owray.openwhisk.choice import Asked
+    from owray.storm.choose import Chosen
     from owray.storm.ground import Ground
-    from owray.storm.load import LoadRequest
+    from owray.storm.load import Elsewhere, LoadRequest
     from owray.storm.request import StormRequest
 
 LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
@@ -40,6 +42,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
     def storm(
         calling: Calling,
         shaping: Shaping,
+        planned: Planned,
         precautions: Precautions,
         targeting: Targeting,
         slo: SloOption = None,
@@ -51,11 +54,15 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
 
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times.
         """
-        request = _request(calling, shaping, precautions, slo or [], runs_dir)
-        raise typer.Exit(_play(request, targeting.asked(), lend_ground, as_json=as_json, junit=junit))
+        with drawn_up(planned, calling, shaping, runs_dir) as (elsewhere, listed):
+            request = _request(calling, shaping, precautions, slo or [], runs_dir, elsewhere)
+            exit_code = _play(request, listed, targeting.asked(), lend_ground, as_json=as_json, junit=junit)
+        raise typer.Exit(exit_code)
 
 
-def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: list[str], runs: Path | None) -> StormRequest:
+def _request(
+    calling: Calling, shaping: Shaping, precautions: Precautions, slo: list[str], runs: Path | None, elsewhere: Elsewhere | None
+) -> StormRequest:
     from owray.storm.bad_request import BadRequest, seconds
     from owray.storm.load import drop_after
     from owray.storm.objectives import read_objectives
@@ -63,7 +70,7 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
 
     try:
         return StormRequest(
-            load=_load(shaping),
+            load=_load(shaping, elsewhere),
             workload=calling.workload,
             action=calling.action,
             size=calling.size,
@@ -84,14 +91,16 @@ def _request(calling: Calling, shaping: Shaping, precautions: Precautions, slo: 
         raise typer.TyperException(str(problem)) from None
 
 
-def _load(shaping: Shaping) -> LoadRequest:
+def _load(shaping: Shaping, elsewhere: Elsewhere | None) -> LoadRequest:
     from owray.storm.bad_request import seconds
     from owray.storm.load import LoadRequest
 
+    is_listed = elsewhere is not None and elsewhere.is_listed  # then its calls are counted already
+    is_trace = elsewhere is not None and elsewhere.option == "--trace"  # then it is brought to its rate already
     return LoadRequest(
-        rps=shaping.rps,
+        rps=None if is_trace else shaping.rps,
         duration_s=None if shaping.duration is None else seconds(shaping.duration, "--duration"),
-        calls=shaping.calls,
+        calls=None if is_listed else shaping.calls,
         arrivals=shaping.arrivals,
         ramp=shaping.ramp,
         stages=shaping.stages,
@@ -99,10 +108,11 @@ def _load(shaping: Shaping) -> LoadRequest:
         burst=shaping.burst,
         gap_s=None if shaping.gap is None else seconds(shaping.gap, "--gap"),
         at_once=shaping.at_once,
+        elsewhere=elsewhere,
     )
 
 
-def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
+def _play(request: StormRequest, listed: Chosen | None, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
     from rich.console import Console
 
     from owray.fleet.cluster import FleetLost, NoCluster, StartFailed
@@ -120,7 +130,7 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
     progress = Console(file=errors, force_interactive=None if errors.isatty() else False)  # FORCE_COLOR makes no terminal of a file
     try:
         # What can be known to fail is said before a lab is brought up for it.
-        chosen = choose(request)
+        chosen = listed or choose(request)
         check_actions(request.objectives, chosen.entries(chosen.manifests))
         check_samples(request)
         place_for_runs(request)

@@ -2,13 +2,13 @@
 
 The recipe is what a run's manifest keeps; `Plan` makes the calls of it, window by window. Call seq i of the plan is the i-th arrival of
 all its streams together; invoker j of K plays the calls with seq = j (mod K). Making the whole stream costs about 10 ns a call, so nothing
-has to be handed out.
+has to be handed out. A listed plan is the exception: its calls are in a file, which `Plan` is given a reader of.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from owray.plan.arrivals import Even, Microseconds, Poisson, Spacing, Uniform, due_us
 from owray.plan.merge import merged
 from owray.plan.mix import Choices, Entry, Mix, Seqs
-from owray.plan.shapes import Bursts, Ramp, Shape
+from owray.plan.shapes import Bursts, Listed, Ramp, Shape
 
 Arrivals = Literal["constant", "uniform", "poisson"]
 
@@ -57,6 +57,8 @@ class Stream:
 
     def due_us(self, seed: int, number: int) -> Iterator[Microseconds]:
         """Due times, window by window, as the recipe's stream of this number."""
+        if isinstance(self.shape, Listed):
+            raise TypeError("a listed plan is read, not made")
         start_us = round(self.start_s * 1e6)
         spacings: dict[Arrivals, Spacing] = {"constant": Even(), "uniform": Uniform(seed, number), "poisson": Poisson(seed, number)}
         for due in due_us(self.shape, spacings[self.arrivals]):
@@ -87,7 +89,9 @@ class Recipe:
         names = [stream.name for stream in self.streams]
         if not 0 < len(names) <= MOST_STREAMS or len(set(names)) < len(names):
             raise ValueError(f"a recipe has 1 to {MOST_STREAMS:,} streams, each with a name of its own, got {', '.join(names) or 'none'}")
-        if set(names) != {entry.stream for entry in self.entries}:
+        if self.listed is None and any(isinstance(stream.shape, Listed) for stream in self.streams):
+            raise ValueError("a listed plan is all of a storm: it cannot be one stream of several, nor be ended by a count")
+        if self.listed is None and set(names) != {entry.stream for entry in self.entries}:
             raise ValueError(f"each stream needs an action and each action a stream, got {', '.join(names)}")
         if self.expected_calls() > MOST_CALLS:
             raise ValueError(f"a plan of {self.expected_calls():,.0f} calls is more than the {MOST_CALLS:,} that one run may have")
@@ -106,6 +110,12 @@ class Recipe:
         return (calls + 10 * math.sqrt(calls) + 10) / rps
 
     @property
+    def listed(self) -> Listed | None:
+        """The calls' list, where there is one: then it is the only stream, and entries bear the names of streams as the list has them."""
+        shape = self.streams[0].shape
+        return shape if isinstance(shape, Listed) and len(self.streams) == 1 and self.calls is None else None
+
+    @property
     def duration_s(self) -> float:
         """When the last stream ends."""
         return max(stream.end_s for stream in self.streams)
@@ -116,7 +126,9 @@ class Recipe:
 
     @property
     def arrivals(self) -> str:
-        """Of all streams, where they are the same, else `mixed`."""
+        """Of all streams, where they are the same, else `mixed`; `listed` where a list says when each call is due."""
+        if self.listed is not None:
+            return "listed"
         kinds = {stream.arrivals for stream in self.streams}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
@@ -166,12 +178,17 @@ class Outline:
         return float(self.per_bin.max(initial=0)) / self.bin_s
 
 
-class Plan:
-    """The calls of a recipe."""
+ReadList = Callable[[], Iterator[tuple[Microseconds, Choices, Choices]]]
+"""Due times, entries and variants of a listed plan, window by window in order of seq; each time from the beginning."""
 
-    def __init__(self, recipe: Recipe) -> None:
+
+class Plan:
+    """The calls of a recipe. Those of a listed one are read by `read_list`, without which it can be counted, but not played."""
+
+    def __init__(self, recipe: Recipe, read_list: ReadList | None = None) -> None:
         self.recipe = recipe
-        self._mixes = [_StreamMix(recipe, stream.name) for stream in recipe.streams]
+        self._read_list = read_list
+        self._mixes = [] if recipe.listed else [_StreamMix(recipe, stream.name) for stream in recipe.streams]
 
     def windows(self) -> Iterator[Window]:
         """All calls in order of seq, which is the order of due times."""
@@ -179,6 +196,9 @@ class Plan:
 
     def share(self, invoker: int, invokers: int) -> Iterator[Window]:
         """The calls of one invoker, in order; empty windows are left out."""
+        if self.recipe.listed is not None:
+            yield from self._listed(invoker, invokers)
+            return
         for first, due, streams in self._due():
             skip = (invoker - first) % invokers
             mine = due[skip::invokers]
@@ -189,6 +209,8 @@ class Plan:
 
     def count(self) -> int:
         """How many calls are planned."""
+        if self.recipe.listed is not None:
+            return self.recipe.listed.calls
         return sum(len(due) for _, due, _ in self._due())
 
     def length_us(self) -> int:
@@ -201,7 +223,7 @@ class Plan:
         """Counts of the whole plan, in bins of so many seconds."""
         counts = np.zeros(math.floor(self.recipe.duration_s / bin_s) + 1, dtype=np.int64)
         calls = last_us = 0
-        for _, due, _ in self._due():
+        for due in self._due_times():
             if len(due):
                 bins = np.minimum((due / (bin_s * 1e6)).astype(np.int64), len(counts) - 1)
                 here = np.bincount(bins - bins[0])
@@ -209,6 +231,22 @@ class Plan:
                 calls += len(due)
                 last_us = int(due[-1])
         return Outline(calls, last_us, bin_s, counts)
+
+    def _due_times(self) -> Iterator[Microseconds]:
+        if self.recipe.listed is None:
+            return (due for _, due, _ in self._due())
+        return (window.due_us for window in self.windows())
+
+    def _listed(self, invoker: int, invokers: int) -> Iterator[Window]:
+        if self._read_list is None:
+            raise TypeError("the calls of a listed plan are in a file, which this plan was not given")
+        first = 0
+        for due, entries, variants in self._read_list():
+            skip = (invoker - first) % invokers
+            seqs = np.arange(first + skip, first + len(due), invokers, dtype=np.int64)
+            if len(seqs):
+                yield Window(seqs, due[skip::invokers], entries[skip::invokers], variants[skip::invokers])
+            first += len(due)
 
     def _choose(self, seqs: Seqs, streams: Choices) -> tuple[Choices, Choices]:
         if len(self._mixes) == 1:

@@ -42,12 +42,12 @@ async def prepare(target: Target, chosen: Chosen) -> PreparedPlatform:
         info = await client.info()
         api = await client.api()
         limits = await client.limits()
-        if chosen.own is not None:
-            found, notes = await find_own(chosen.own, target)
-            return PreparedPlatform(info, api, limits, (), (found,) if found else (), (), notes)
+        found = [await find_own(own, target) for own in chosen.own]
+        there = tuple(deployed for deployed, _ in found if deployed is not None)
+        notes = (*chosen.notes(), *(note for _, notes in found for note in notes))
         played = tuple(manifest for manifest in chosen.manifests if is_supported(manifest, info))
         left_out = tuple(f"{manifest.name} ({manifest.kind})" for manifest in chosen.manifests if manifest not in played)
-        if not played:
+        if not played and not chosen.own:
             raise BadRequest(f"{target.api_host} has no runtime for {', '.join(left_out)}.  (owray workloads lists others)")
         deployed = await deploy_all(client, played)
-    return PreparedPlatform(info, api, limits, played, deployed, left_out, chosen.notes())
+    return PreparedPlatform(info, api, limits, played, (*there, *deployed), left_out, notes)

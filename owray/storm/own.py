@@ -25,7 +25,7 @@ from owray.openwhisk.records import annotations_of
 from owray.openwhisk.target import Target
 from owray.plan.mix import Check, Entry, Kind, Method, Variant
 from owray.storm.bad_request import BadRequest
-from owray.storm.request import StormRequest
+from owray.storm.request import Calls
 
 WORKLOAD = "own"
 """What rows hold as the workload of what is no catalogue's."""
@@ -57,7 +57,7 @@ class Own:
         )
 
 
-def own_of(request: StormRequest) -> Own | None:
+def own_of(request: Calls) -> Own | None:
     """What the request names of the user's own; None where that is a workload or an action of a catalogue. Raises BadRequest."""
     call = request.call
     if call.web is not None:
@@ -65,8 +65,13 @@ def own_of(request: StormRequest) -> Own | None:
     if call.trigger is not None:
         return _named("trigger", call.trigger)
     if request.action is not None and "/" in request.action:
-        return _named("action", request.action)
+        return own_action(request.action)
     return None
+
+
+def own_action(written: str) -> Own:
+    """An action that is there already, by a name with a / in it. Raises BadRequest."""
+    return _named("action", written)
 
 
 def _named(kind: Kind, written: str) -> Own:

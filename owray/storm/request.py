@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from owray.judge.objectives import Objective
 from owray.plan.mix import Entry, Method
@@ -20,6 +21,21 @@ MOST_PREWARMED = 1000
 """Containers of an action: more are beyond what calls from one place can hold open together."""
 
 
+class Calls(Protocol):
+    """What was said of what is to be called; `names_actions` where a plan does so for each call."""
+
+    @property
+    def workload(self) -> str | None: ...
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def size(self) -> str | None: ...
+    @property
+    def call(self) -> CallRequest: ...
+    @property
+    def names_actions(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class CallRequest:
     """What is called if it is neither workload nor action, where those two are found, what the calls carry, how answers are checked."""
@@ -33,11 +49,12 @@ class CallRequest:
     expect: str | None = None
     expect_schema: Path | None = None
 
-    def checks(self, workload: str | None, action: str | None, size: str | None) -> Iterator[tuple[bool, str]]:
+    def checks(self, called: Calls) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then."""
+        workload, action, size = called.workload, called.action, called.size
         named = [name for name in (workload, action, self.web, self.trigger) if name is not None]
         one = "name what is to be called: one of --workload, --action, --web, --trigger.  (owray workloads lists what owray brings)"
-        yield len(named) != 1, one
+        yield len(named) > 1 or (not named and not called.names_actions), one
         own = workload is None and (action is None or "/" in action)
         yield own and size is not None, "--size is one of a catalogue's action; what is there already is called with --param or --params"
         yield own and self.actions_dir is not None, "--actions-dir is where a --workload or an --action without a / is looked for"
@@ -74,7 +91,7 @@ class StormRequest:
 
     def _checks(self) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then; each may rely on those before it."""
-        yield from self.call.checks(self.workload, self.action, self.size)
+        yield from self.call.checks(self)
         yield not self.timeout_s > 0, f"--timeout is to be above zero, not {self.timeout_s:g} s"
         yield not 1 <= self.invokers <= 256, f"--invokers is to be between 1 and 256, not {self.invokers}"
         yield not 0 <= self.seed < 1 << 63, f"--seed lies between 0 and 2^63 - 1, not {self.seed}"
@@ -88,6 +105,11 @@ class StormRequest:
         yield too_small, f"--max-in-flight {cap} cannot be shared by {self.invokers} invokers; each needs at least one"
         nothing_left = self.warmup_s >= self.load.planned_s
         yield nothing_left, f"a warm-up of {self.warmup_s:g} s leaves nothing of a storm of {self.load.planned_s:g} s to measure"
+
+    @property
+    def names_actions(self) -> bool:
+        """Whether the plan says what each call goes to."""
+        return self.load.elsewhere is not None and self.load.elsewhere.names_actions
 
     @property
     def limits(self) -> Limits:
