@@ -56,7 +56,7 @@ def entry(name, **values):
 
 
 def chosen(manifests):
-    return Chosen(tuple(manifests), None, Payload(), None)
+    return Chosen(tuple(manifests), (), Payload(), None)
 
 
 def check(platform, *entries, **asked):
