@@ -13,6 +13,7 @@ from duckdb import DuckDBPyConnection
 
 from owray.plan.recipe import Plan, Window
 from owray.record.layout import ARROW_SCHEMA
+from owray.record.listed import plan_of
 from owray.record.run import Manifest, ManifestError, RunFolder
 from owray.record.samples import SAMPLE_SCHEMA
 
@@ -71,7 +72,7 @@ def calls(connection: DuckDBPyConnection, runs: Runs) -> None:
     empty = connection.from_arrow(_plain(ARROW_SCHEMA).empty_table())
     empty.create("no_calls")
     some = [
-        _calls_of(f"read_parquet({_patterns(parts)})", folder.run, node.name.removeprefix("node="), manifest.t0_us)
+        _calls_of(f"read_parquet({patterns(parts)})", folder.run, node.name.removeprefix("node="), manifest.t0_us)
         for folder, manifest in runs
         for node, parts in groupby(folder.parts(), key=lambda part: part.parent)
     ]
@@ -87,7 +88,7 @@ def hosts(connection: DuckDBPyConnection, runs: Runs) -> None:
 
 def _hosts_of(connection: DuckDBPyConnection, run: str, samples: Sequence[Path]) -> str:
     """Those columns of a run's samples that this version knows."""
-    read = f"read_parquet({_patterns(samples)}, union_by_name = true)"
+    read = f"read_parquet({patterns(samples)}, union_by_name = true)"
     found = connection.sql(f"from {read}").columns
     known = ", ".join(field.name for field in SAMPLE_SCHEMA if field.name in found or not field.nullable)
     return f"from (from no_samples union all by name from {read} select {known}) select {quoted(run)} as run, *"
@@ -114,11 +115,11 @@ def count_planned(connection: DuckDBPyConnection, runs: Runs) -> None:
 
 def make_plan(connection: DuckDBPyConnection, runs: Runs) -> None:
     """Make the view of all planned calls. They are made again from the recipes and kept in the session: 18 bytes a call, with names in
-    a table of their own. The calls of a closed loop have no due time."""
+    a table of their own. The calls of a closed loop have no due time. Raises PlanError where a listed plan is gone."""
     connection.from_arrow(_NO_PLAN.empty_table()).create("no_plan")
     some = []
     for index, (folder, manifest) in enumerate(runs):
-        connection.from_arrow(_plan_reader(manifest)).create(f"plan_calls_{index}")
+        connection.from_arrow(_plan_reader(plan_of(folder, manifest.recipe))).create(f"plan_calls_{index}")
         connection.from_arrow(_plan_entries(manifest)).create(f"plan_entries_{index}")
         columns = f"{quoted(folder.run)} as run, seq, intended_us, {', '.join(_ENTRY_NAMES)}"
         some.append(f"from plan_calls_{index} join plan_entries_{index} using (entry) select {columns}")
@@ -149,7 +150,7 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type) for field in schema])
 
 
-def _patterns(paths: Iterator[Path] | Sequence[Path]) -> str:
+def patterns(paths: Iterator[Path] | Sequence[Path]) -> str:
     """Paths as an SQL list. DuckDB takes each for a pattern: what a pattern could mean is put in brackets."""
     return "[" + ", ".join(quoted(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths) + "]"
 
@@ -162,13 +163,13 @@ def _plan_entries(manifest: Manifest) -> pa.Table:
     return pa.Table.from_pylist(rows, _ENTRY_SCHEMA)
 
 
-def _plan_reader(manifest: Manifest) -> pa.RecordBatchReader:
+def _plan_reader(plan: Plan) -> pa.RecordBatchReader:
     def batch(window: Window) -> pa.RecordBatch:
-        due_us = pa.array(window.due_us) if manifest.recipe.closed is None else pa.nulls(len(window), pa.int64())
+        due_us = pa.array(window.due_us) if plan.recipe.closed is None else pa.nulls(len(window), pa.int64())
         arrays = [pa.array(window.seqs), due_us, pa.array(window.entries)]
         return pa.RecordBatch.from_arrays(arrays, schema=_PLAN_SCHEMA)
 
-    return pa.RecordBatchReader.from_batches(_PLAN_SCHEMA, (batch(window) for window in Plan(manifest.recipe).windows()))
+    return pa.RecordBatchReader.from_batches(_PLAN_SCHEMA, (batch(window) for window in plan.windows()))
 
 
 def _run_table(folder: RunFolder, manifest: Manifest) -> pa.Table:

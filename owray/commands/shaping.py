@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from owray.storm.load import LoadRequest
+    from owray.storm.load import Elsewhere, LoadRequest
     from owray.storm.streams import StreamRequest
 
 
@@ -35,15 +35,17 @@ class Shaping:
     seed: Annotated[int, typer.Option(help="The same seed plans the same calls, on any number of invokers.")] = 1
     warmup: Annotated[str, typer.Option(help="Calls due before this are flagged, and left out of the summary.")] = "0s"
 
-    def load(self) -> LoadRequest:
-        """Raises BadRequest."""
+    def load(self, elsewhere: Elsewhere | None = None) -> LoadRequest:
+        """With the shape that was planned elsewhere, if one was. Raises BadRequest."""
         from owray.storm.bad_request import seconds
         from owray.storm.load import LoadRequest
 
+        is_listed = elsewhere is not None and elsewhere.is_listed  # then its calls are counted already
+        is_trace = elsewhere is not None and elsewhere.option == "--trace"  # then it is brought to its rate already
         return LoadRequest(
-            rps=self.rps,
+            rps=None if is_trace else self.rps,
             duration_s=None if self.duration is None else seconds(self.duration, "--duration"),
-            calls=self.calls,
+            calls=None if is_listed else self.calls,
             arrivals=self.arrivals,
             ramp=self.ramp,
             stages=self.stages,
@@ -53,6 +55,7 @@ class Shaping:
             at_once=self.at_once,
             concurrency=self.concurrency,
             think_s=None if self.think is None else seconds(self.think, "--think"),
+            elsewhere=elsewhere,
         )
 
     def several(self) -> tuple[StreamRequest, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from owray.commands.calling import Calling
+from owray.commands.elsewhere import Planned, drawn_up
 from owray.commands.grouped import grouped
 from owray.commands.machine_output import JsonOption
 from owray.commands.reading import RunsDirOption
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from owray.openwhisk.choice import Asked
+    from owray.storm.choose import Chosen
     from owray.storm.ground import Ground
+    from owray.storm.load import Elsewhere
     from owray.storm.request import StormRequest
 
 LendGround = Callable[["Asked", "Console"], AbstractContextManager["Ground"]]
@@ -41,6 +44,7 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         calling: Calling,
         shaping: Shaping,
         playing: Playing,
+        planned: Planned,
         precautions: Precautions,
         targeting: Targeting,
         slo: SloOption = None,
@@ -53,12 +57,20 @@ def mount(app: typer.Typer, lend_ground: LendGround) -> None:
         Open loop: a slow platform does not slow the calls down, and its delays show in the response times. --concurrency plays a closed
         loop instead: it asks less while the platform is slow.
         """
-        request = _request(calling, shaping, playing, precautions, slo or [], runs_dir)
-        raise typer.Exit(_play(request, targeting.asked(), lend_ground, as_json=as_json, junit=junit))
+        with drawn_up(planned, calling, shaping, runs_dir) as (elsewhere, listed):
+            request = _request(calling, shaping, playing, precautions, slo or [], runs_dir, elsewhere)
+            exit_code = _play(request, listed, targeting.asked(), lend_ground, as_json=as_json, junit=junit)
+        raise typer.Exit(exit_code)
 
 
 def _request(
-    calling: Calling, shaping: Shaping, playing: Playing, precautions: Precautions, slo: list[str], runs: Path | None
+    calling: Calling,
+    shaping: Shaping,
+    playing: Playing,
+    precautions: Precautions,
+    slo: list[str],
+    runs: Path | None,
+    elsewhere: Elsewhere | None,
 ) -> StormRequest:
     from owray.storm.bad_request import seconds
     from owray.storm.load import drop_after
@@ -66,7 +78,7 @@ def _request(
     from owray.storm.request import StormRequest
 
     return StormRequest(
-        load=shaping.load(),
+        load=shaping.load(elsewhere),
         workload=calling.workload,
         action=calling.action,
         size=calling.size,
@@ -87,7 +99,7 @@ def _request(
     )
 
 
-def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
+def _play(request: StormRequest, listed: Chosen | None, asked: Asked, lend_ground: LendGround, *, as_json: bool, junit: Path | None) -> int:
     from rich.console import Console
 
     from owray.storm.choose import choose
@@ -97,7 +109,7 @@ def _play(request: StormRequest, asked: Asked, lend_ground: LendGround, *, as_js
 
     progress = Console(stderr=True, force_interactive=None if sys.stderr.isatty() else False)  # FORCE_COLOR makes no terminal of a file
     # What can be known to fail is said before a lab is brought up for it.
-    chosen = choose(request)
+    chosen = listed or choose(request)
     check_actions(request.objectives, chosen.entries(chosen.manifests))
     check_samples(request)
     place_for_runs(request)

@@ -24,8 +24,8 @@ from owray.fleet.spec import PlayerReport, PlayerSpec, Priority, Ready
 from owray.http1.connection import Connection, connect
 from owray.http1.descriptors import raise_descriptor_limit
 from owray.http1.pool import Pool
-from owray.plan.recipe import Plan
 from owray.record.journal import Header, Recorder
+from owray.record.listed import plan_of
 from owray.record.run import RunFolder
 from owray.wire.agenda import Agenda, ClosedLoop, OpenLoop
 from owray.wire.alarm import best_alarm
@@ -48,7 +48,7 @@ class Player:
         self._invoker: Invoker | None = None
 
     async def prepare(self) -> Ready:
-        """Be ready to start. Raises OSError where the target cannot be reached."""
+        """Be ready to start. Raises OSError where the target cannot be reached, PlanError where a listed plan cannot be read."""
         spec = self._spec
         loop = asyncio.get_running_loop()
         descriptors = raise_descriptor_limit()  # a call in flight needs one
@@ -67,7 +67,7 @@ class Player:
             folder.journals(spec.node), Header(folder.run, spec.invoker, storm.invokers, spec.node), time.monotonic_ns
         )
         self._invoker = Invoker(
-            _agenda(spec),
+            _agenda(spec, folder),
             prepare(storm.recipe.entries, host=gateway.host_header, auth=gateway.auth, namespace=gateway.namespace, run=folder.run),
             self._pool,
             self._recorder,
@@ -135,9 +135,9 @@ class Player:
         return self._invoker
 
 
-def _agenda(spec: PlayerSpec) -> Agenda:
+def _agenda(spec: PlayerSpec, folder: RunFolder) -> Agenda:
     recipe = spec.storm.recipe
-    windows = Plan(recipe).share(spec.invoker, spec.storm.invokers)
+    windows = plan_of(folder, recipe).share(spec.invoker, spec.storm.invokers)
     closed = recipe.closed
     if closed is None:
         return OpenLoop(windows)

@@ -62,7 +62,11 @@ class Uniform:
     stream: int = 0
 
     def window(self, index: int) -> Times:
-        somewhere: Times = index * WINDOW_CALLS + np.arange(WINDOW_CALLS, dtype=np.float64) + _fractions(self, index, WINDOW_CALLS, lane=1)
+        somewhere: Times = (
+            index * WINDOW_CALLS
+            + np.arange(WINDOW_CALLS, dtype=np.float64)
+            + fractions(self.seed, self.stream, index, WINDOW_CALLS, lane=1)
+        )
         return somewhere
 
 
@@ -76,19 +80,19 @@ class Poisson:
     def window(self, index: int) -> Times:
         # The chance that 8 sigma more draws than expected fall short is below 1e-15.
         draws = WINDOW_CALLS + 8 * int(WINDOW_CALLS**0.5)
-        offsets = np.cumsum(-np.log1p(-_fractions(self, index, draws, lane=0)))
+        offsets = np.cumsum(-np.log1p(-fractions(self.seed, self.stream, index, draws, lane=0)))
         kept: Times = index * WINDOW_CALLS + offsets[offsets < WINDOW_CALLS]
         return kept
 
 
-def _fractions(source: Uniform | Poisson, index: int, count: int, lane: int) -> Times:
+def fractions(seed: int, stream: int, index: int, count: int, lane: int) -> Times:
     """Numbers in [0, 1) from counter-based bits (Philox, Salmon et al. 2011), others in each window and lane.
 
     Raw bits, not `Generator.random`: numpy keeps bit streams stable between releases, but not its distributions (NEP 19).
     """
-    bits = np.random.Philox(key=[source.seed, source.stream], counter=[0, index, lane, 0]).random_raw(count)
-    fractions: Times = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return fractions
+    bits = np.random.Philox(key=[seed, stream], counter=[0, index, lane, 0]).random_raw(count)
+    uniform: Times = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return uniform
 
 
 def due_us(rate: Rate, spacing: Spacing) -> Iterator[Microseconds]:

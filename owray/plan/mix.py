@@ -83,8 +83,7 @@ class Mix:
         if len(entries) > MOST_VARIANTS:
             raise ValueError(f"a mix holds at most {MOST_VARIANTS:,} actions, got {len(entries):,}")
         self.entries = tuple(entries)
-        # The seed is hashed itself: added as it is, it would only shift the sequence, and seed 2 play seed 1 from the second call on.
-        self._start = _hash(np.array([seed], dtype=np.int64), np.uint64(_GOLDEN_GAMMA))[0]
+        self._start = start_of(seed)
         # Upper bounds on the 32-bit scale, in exact fractions: numpy's sums differ in their last bit from processor to processor.
         cumulative = list(accumulate(Fraction(entry.weight) for entry in entries))
         self._bounds = np.array([bound * (1 << 32) // cumulative[-1] for bound in cumulative], dtype=np.uint64)
@@ -92,14 +91,22 @@ class Mix:
 
     def choose(self, seqs: Seqs) -> tuple[Choices, Choices]:
         """Indices of the entry, and of the variant within it, for each seq."""
-        hashed = _hash(seqs, self._start)
-        entries = np.searchsorted(self._bounds, hashed >> np.uint64(32), side="right")
-        low = hashed & np.uint64(0xFFFFFFFF)
+        bits = hashed(seqs, self._start)
+        entries = np.searchsorted(self._bounds, bits >> np.uint64(32), side="right")
+        low = bits & np.uint64(0xFFFFFFFF)
         variants = (low * self._variant_counts[entries]) >> np.uint64(32)
         return entries.astype(np.int16), variants.astype(np.int16)
 
 
-def _hash(seqs: Seqs, start: np.uint64) -> NDArray[np.uint64]:
+def start_of(seed: int) -> np.uint64:
+    """Where the hashes of a seed begin."""
+    # The seed is hashed itself: added as it is, it would only shift the sequence, and seed 2 play seed 1 from the second call on.
+    start: np.uint64 = hashed(np.array([seed], dtype=np.int64), np.uint64(_GOLDEN_GAMMA))[0]
+    return start
+
+
+def hashed(seqs: Seqs, start: np.uint64) -> NDArray[np.uint64]:
+    """64 bits for each number, of which one tells nothing of another."""
     mixed = seqs.astype(np.uint64) * np.uint64(_GOLDEN_GAMMA) + start
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

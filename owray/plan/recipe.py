@@ -2,13 +2,13 @@
 
 The recipe is what a run's manifest keeps; `Plan` makes the calls of it, window by window. Call seq i of the plan is the i-th arrival of
 all its streams together; invoker j of K plays the calls with seq = j (mod K). Making the whole stream costs about 10 ns a call, so nothing
-has to be handed out.
+has to be handed out. A listed plan is the exception: its calls are in a file, which `Plan` is given a reader of.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -20,7 +20,7 @@ from owray.plan.arrivals import Even, Microseconds, Poisson, Spacing, Uniform, d
 from owray.plan.closed import Closed
 from owray.plan.merge import merged
 from owray.plan.mix import Choices, Entry, Mix, Seqs
-from owray.plan.shapes import Bursts, Ramp, Shape
+from owray.plan.shapes import Bursts, Listed, Ramp, Shape
 
 Arrivals = Literal["constant", "uniform", "poisson"]
 
@@ -63,6 +63,8 @@ class Stream:
         if isinstance(self.shape, Closed):
             yield from self.shape.order()
             return
+        if isinstance(self.shape, Listed):
+            raise TypeError("a listed plan is read, not made")
         start_us = round(self.start_s * 1e6)
         spacings: dict[Arrivals, Spacing] = {"constant": Even(), "uniform": Uniform(seed, number), "poisson": Poisson(seed, number)}
         for due in due_us(self.shape, spacings[self.arrivals]):
@@ -93,7 +95,9 @@ class Recipe:
         names = [stream.name for stream in self.streams]
         if not 0 < len(names) <= MOST_STREAMS or len(set(names)) < len(names):
             raise ValueError(f"a recipe has 1 to {MOST_STREAMS:,} streams, each with a name of its own, got {', '.join(names) or 'none'}")
-        if set(names) != {entry.stream for entry in self.entries}:
+        if self.listed is None and any(isinstance(stream.shape, Listed) for stream in self.streams):
+            raise ValueError("a listed plan is all of a storm: it cannot be one stream of several, nor be ended by a count")
+        if self.listed is None and set(names) != {entry.stream for entry in self.entries}:
             raise ValueError(f"each stream needs an action and each action a stream, got {', '.join(names)}")
         if self.closed is None and any(isinstance(stream.shape, Closed) for stream in self.streams):
             raise ValueError("a closed loop is alone in its recipe: beside others it would not be known which of them slows it down")
@@ -132,6 +136,12 @@ class Recipe:
         return replace(self, streams=(replace(stream, shape=msgspec.structs.replace(stream.shape, dealt=dealt)),))
 
     @property
+    def listed(self) -> Listed | None:
+        """The calls' list, where there is one: then it is the only stream, and entries bear the names of streams as the list has them."""
+        shape = self.streams[0].shape
+        return shape if isinstance(shape, Listed) and len(self.streams) == 1 and self.calls is None else None
+
+    @property
     def duration_s(self) -> float:
         """When the last stream ends."""
         return max(stream.end_s for stream in self.streams)
@@ -143,9 +153,11 @@ class Recipe:
 
     @property
     def arrivals(self) -> str:
-        """Of all streams, where they are the same, else `mixed`."""
+        """Of all streams, where they are the same, else `mixed`; `listed` where a list says when each call is due."""
         if self.closed is not None:
             return "closed loop"
+        if self.listed is not None:
+            return "listed"
         kinds = {stream.arrivals for stream in self.streams}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
@@ -196,12 +208,17 @@ class Outline:
         return float(self.per_bin.max(initial=0)) / self.bin_s
 
 
-class Plan:
-    """The calls of a recipe."""
+ReadList = Callable[[], Iterator[tuple[Microseconds, Choices, Choices]]]
+"""Due times, entries and variants of a listed plan, window by window in order of seq; each time from the beginning."""
 
-    def __init__(self, recipe: Recipe) -> None:
+
+class Plan:
+    """The calls of a recipe. Those of a listed one are read by `read_list`, without which it can be counted, but not played."""
+
+    def __init__(self, recipe: Recipe, read_list: ReadList | None = None) -> None:
         self.recipe = recipe
-        self._mixes = [_StreamMix(recipe, stream.name) for stream in recipe.streams]
+        self._read_list = read_list
+        self._mixes = [] if recipe.listed else [_StreamMix(recipe, stream.name) for stream in recipe.streams]
 
     def windows(self) -> Iterator[Window]:
         """All calls in order of seq, which is the order of due times; none of an open-ended loop, which has no last one."""
@@ -209,6 +226,9 @@ class Plan:
 
     def share(self, invoker: int, invokers: int) -> Iterator[Window]:
         """The calls of one invoker, in order; empty windows are left out."""
+        if self.recipe.listed is not None:
+            yield from self._listed(invoker, invokers)
+            return
         closed = self.recipe.closed
         for first, due, streams in self._due():
             skip = (invoker - first) % invokers
@@ -223,6 +243,8 @@ class Plan:
 
     def count(self) -> int:
         """How many calls are planned; 0 of an open-ended loop, of which that is not known."""
+        if self.recipe.listed is not None:
+            return self.recipe.listed.calls
         closed = self.recipe.closed
         if closed is not None:
             return self.recipe.calls or sum(closed.dealt)
@@ -246,7 +268,7 @@ class Plan:
         """Counts of the whole plan, in bins of so many seconds."""
         counts = np.zeros(math.floor(self.recipe.duration_s / bin_s) + 1, dtype=np.int64)
         calls = last_us = 0
-        for _, due, _ in self._due():
+        for due in self._due_times():
             if len(due):
                 bins = np.minimum((due / (bin_s * 1e6)).astype(np.int64), len(counts) - 1)
                 here = np.bincount(bins - bins[0])
@@ -254,6 +276,22 @@ class Plan:
                 calls += len(due)
                 last_us = int(due[-1])
         return Outline(calls, last_us, bin_s, counts)
+
+    def _due_times(self) -> Iterator[Microseconds]:
+        if self.recipe.listed is None:
+            return (due for _, due, _ in self._due())
+        return (window.due_us for window in self.windows())
+
+    def _listed(self, invoker: int, invokers: int) -> Iterator[Window]:
+        if self._read_list is None:
+            raise TypeError("the calls of a listed plan are in a file, which this plan was not given")
+        first = 0
+        for due, entries, variants in self._read_list():
+            skip = (invoker - first) % invokers
+            seqs = np.arange(first + skip, first + len(due), invokers, dtype=np.int64)
+            if len(seqs):
+                yield Window(seqs, due[skip::invokers], entries[skip::invokers], variants[skip::invokers])
+            first += len(due)
 
     def _choose(self, seqs: Seqs, streams: Choices) -> tuple[Choices, Choices]:
         if len(self._mixes) == 1:

@@ -203,7 +203,29 @@ class Steps(msgspec.Struct, frozen=True, tag="steps"):
         return f"{len(self.counts):,} steps of {self.step_s:g} s with up to {max(self.counts):,} calls"
 
 
-Shape = Ramp | Stages | Sine | Bursts | Steps
+class Listed(msgspec.Struct, frozen=True, tag="listed"):
+    """Calls that are in a file, and not made from numbers: `plan.parquet` of the run, with this SHA-256 (hex).
+
+    `peak_rps` is the fullest second; `duration_s` ends with the last call, and is a second at least.
+    """
+
+    calls: int
+    duration_s: float
+    peak_rps: float
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if self.calls < 1 or not (0 < self.duration_s < math.inf and 0 < self.peak_rps < math.inf):
+            raise ValueError(f"a listed plan has a call, a duration and a peak above zero, got {self}")
+
+    def expected_calls(self) -> float:
+        return float(self.calls)
+
+    def told(self) -> str:
+        return f"{self.calls:,} listed calls, up to {self.peak_rps:g} a second"
+
+
+Shape = Ramp | Stages | Sine | Bursts | Steps | Listed
 
 _TABLE = 1025
 _NEWTON_STEPS = 3

@@ -29,6 +29,7 @@ from owray.problems import Problem
 from owray.record.early_end import BROKE_OFF
 from owray.record.journal import NOTHING_ATTEMPTED, JournalError, OtherVersion, read_mark
 from owray.record.layout import Outcome
+from owray.record.listed import plan_of
 from owray.record.parts import ROW_GROUP_ROWS, BeingConverted, Naming, Part, convert, part_writer
 from owray.record.players import invoker_of, player_of, way_out
 from owray.record.run import Manifest, RunFolder
@@ -104,12 +105,12 @@ def complete(folder: RunFolder, manifest: Manifest) -> Recovery:
     """Convert all journals that are left, and give each planned call without a row one that says lost or unsent.
 
     Nobody may write to the run meanwhile. A journal that cannot be read is set aside. Raises StillPlaying (a scribe outlives its storm for
-    a moment), OtherVersion, BrokenPart and OSError; then it can be called again.
+    a moment), OtherVersion, BrokenPart, PlanError and OSError; then it can be called again.
     """
     converted = _convert_all(folder, manifest)
     if manifest.recipe.is_open_ended:
         manifest = folder.update(recipe=manifest.recipe.as_dealt(_dealt(folder, manifest.invokers)))
-    plan = Plan(manifest.recipe)
+    plan = plan_of(folder, manifest.recipe)
     planned = plan.planned()
     found = _found(folder, len(planned))
     missing = planned & ~found

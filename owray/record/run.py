@@ -1,6 +1,7 @@
 """A run: the folder of evidence of one storm.
 
     <runs>/run=<id>/run.json                              what was asked, and what became of it (`Manifest`)
+    <runs>/run=<id>/plan.parquet                          the calls of a listed plan (`owray.record.listed`)
     <runs>/run=<id>/calls/node=<node>/part-*.parquet      the rows; only whole files bear such a name
     <runs>/run=<id>/hosts/*.parquet                       samples of the machines
     <runs>/run=<id>/journal/node=<node>/                  journals and marks, while the storm is played
@@ -189,6 +190,11 @@ class RunFolder:
     def journals(self, node: str) -> Path:
         """Where the invokers of a node write, and leave their marks."""
         return self.path / "journal" / f"node={node}"
+
+    @property
+    def plan(self) -> Path:
+        """Where the calls of a listed plan are; a recipe that is made from numbers has no such file."""
+        return self.path / "plan.parquet"
 
     @property
     def hosts(self) -> Path:

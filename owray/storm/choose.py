@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from owray.openwhisk.catalogue import Manifest, UnknownNameError
 from owray.plan.mix import Entry
@@ -49,11 +50,24 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedCalls:
+    """The calls of a listed plan: the file that is to become the run's, the entries it numbers, and what a user should know of it."""
+
+    path: Path
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a storm calls, stream by stream: actions of a catalogue, which are deployed where they lack, and what is there already."""
+    """What a storm calls, stream by stream: actions of a catalogue, which are deployed where they lack, and what is there already.
+
+    Where calls are `listed`, the list has their mix.
+    """
 
     selections: tuple[Selection, ...]
     payload: Payload
+    listed: ListedCalls | None = None
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
@@ -66,14 +80,21 @@ class Chosen:
         return tuple(dict.fromkeys(selection.own for selection in self.selections if selection.own is not None))
 
     def entries(self, played: Sequence[Manifest]) -> tuple[Entry, ...]:
-        """The mixes of all streams, with those of the manifests that are played. Raises UnknownNameError and BadRequest."""
-        return tuple(entry for selection in self.selections for entry in selection.entries(played, self.payload))
+        """The mixes of all streams, with those of the manifests that are played. Raises UnknownNameError, and BadRequest where a stream
+        has none of them, or a list names others."""
+        if self.listed is None:
+            return tuple(entry for selection in self.selections for entry in selection.entries(played, self.payload))
+        left_out = [manifest.name for manifest in self.manifests if manifest not in played]
+        if left_out:
+            raise BadRequest(f"the plan calls {', '.join(left_out)}, and the platform has no such runtime: it can only be played whole")
+        return self.listed.entries
 
     def notes(self) -> tuple[str, ...]:
         """What a user should know before it is played."""
         return tuple(dict.fromkeys(self._notes()))
 
     def _notes(self) -> Iterator[str]:
+        yield from self.listed.notes if self.listed else ()
         sized = [(manifest, selection.size) for selection in self.selections for manifest in selection.manifests]
         known = any(manifest.expected.get(manifest.size(size)) for manifest, size in sized)
         if known and self.payload.is_own and self.payload.check is None:
@@ -94,7 +115,7 @@ def choose(request: StormRequest) -> Chosen:
     selections = []
     for stream in request.streams():
         try:
-            selections.append(_selection(stream, request.call, payload))
+            selections.append(select(stream, request.call, payload))
         except (UnknownNameError, BadRequest) as problem:
             if not request.several:
                 raise
@@ -102,7 +123,8 @@ def choose(request: StormRequest) -> Chosen:
     return Chosen(tuple(selections), payload)
 
 
-def _selection(stream: StreamRequest, call: CallRequest, payload: Payload) -> Selection:
+def select(stream: StreamRequest, call: CallRequest, payload: Payload) -> Selection:
+    """What one stream is to call. Raises as `choose` does."""
     own = own_of(stream.action, call)
     named = () if own else shares(stream.workload, stream.action, stream.mix, call.actions_dir)
     selection = Selection(stream.name, named, own, stream.size)

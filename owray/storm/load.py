@@ -7,6 +7,7 @@
     --burst N,N,... --gap TIME       bursts of calls due at once
     --calls N --at-once              one burst
     --concurrency N --think TIME     no rate: a closed loop of so many users
+    --plan, --trace                  what was planned elsewhere (owray.storm.listing); here it has its shape already
 
 One of them says the rate. A ramp, stages and bursts bring their own duration; `--calls` ends any of them early.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from owray.plan.closed import MOST_USERS, Closed
 from owray.plan.recipe import MOST_CALLS, Arrivals, Recipe
-from owray.plan.shapes import Bursts, Ramp, Shape, Sine, Stages
+from owray.plan.shapes import Bursts, Listed, Ramp, Shape, Sine, Stages
 from owray.storm.bad_request import BadRequest, seconds
 
 DEFAULT_RPS = 10.0
@@ -29,6 +30,19 @@ MOST_RPS = 1e6
 
 _AT_ONCE_S = 1.0
 """How long a plan of one burst lasts: rates are told by it, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A shape that was planned elsewhere, by `option`; whether the plan also says what each call goes to."""
+
+    option: str
+    shape: Shape
+    names_actions: bool = False
+
+    @property
+    def is_listed(self) -> bool:
+        return isinstance(self.shape, Listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +61,14 @@ class LoadRequest:
     at_once: bool = False
     concurrency: int | None = None
     think_s: float | None = None
+    elsewhere: Elsewhere | None = None
 
     def __post_init__(self) -> None:
         shape = self.shape()
         if self.arrivals != "constant" and isinstance(shape, Bursts):
             raise BadRequest(f"--arrivals {self.arrivals}: the calls of a burst are due at once; there is nothing to space")
+        if self.arrivals != "constant" and isinstance(shape, Listed):
+            raise BadRequest(f"--arrivals {self.arrivals}: {self._option()} says itself when each call is due")
         if not shape.expected_calls() > 0:
             raise BadRequest(f"{self._option()}: this plans no call")
         if MOST_CALLS < self.planned < math.inf:
@@ -71,8 +88,10 @@ class LoadRequest:
         if self.think_s is not None and self.concurrency is None:
             raise BadRequest("--think is between two calls of a user: --concurrency says how many users there are")
         option = self._option()
-        if self.duration_s is not None and option in _OWN_DURATION:
+        if self.duration_s is not None and (option in _OWN_DURATION or self.elsewhere is not None):
             raise BadRequest(f"--duration: {option} says itself how long it lasts")
+        if self.elsewhere is not None:
+            return self.elsewhere.shape
         return _READERS[option](self)
 
     @property
@@ -101,7 +120,8 @@ class LoadRequest:
             "--at-once": self.at_once,
             "--concurrency": self.concurrency is not None,
         }
-        return [name for name, is_given in given.items() if is_given]
+        there = [] if self.elsewhere is None else [self.elsewhere.option]
+        return [name for name, is_given in given.items() if is_given] + there
 
     def given(self) -> list[str]:
         """The options that say when calls are due, as far as they were given; `--calls` only ends them."""

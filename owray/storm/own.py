@@ -64,8 +64,13 @@ def own_of(action: str | None, call: CallRequest) -> Own | None:
     if call.trigger is not None:
         return _named("trigger", call.trigger)
     if action is not None and "/" in action:
-        return _named("action", action)
+        return own_action(action)
     return None
+
+
+def own_action(written: str) -> Own:
+    """An action that is there already, by a name with a / in it. Raises BadRequest."""
+    return _named("action", written)
 
 
 def _named(kind: Kind, written: str) -> Own:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from owray.storm.request import CallRequest
 from owray.wire.checks import CheckError, complaint_of
 
 Row = Mapping[str, Any]
-_Placed = Iterator[tuple[str, Any]]
+_Placed = Generator[tuple[str, Any], None, None]
 """What a file holds, each with its place: "line 3"."""
 
 
@@ -116,7 +117,8 @@ def read_parameters(path: Path) -> tuple[Row, ...]:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe gives nothing twice, a device may never end
             raise BadRequest(f"--params {path}: it is a pipe or a device; parameters are read from a file")
-        rows = tuple(_objects(path, itertools.islice(read(path), MOST_VARIANTS + 1)))
+        with closing(read(path)) as placed:
+            rows = tuple(_objects(path, itertools.islice(placed, MOST_VARIANTS + 1)))
     except OSError as problem:
         raise BadRequest(f"--params {path}: {problem.strerror or problem}") from problem
     except UnicodeDecodeError:
@@ -128,7 +130,7 @@ def read_parameters(path: Path) -> tuple[Row, ...]:
     return rows
 
 
-def _objects(path: Path, placed: _Placed) -> Iterator[Row]:
+def _objects(path: Path, placed: Iterable[tuple[str, Any]]) -> Iterator[Row]:
     for place, value in placed:
         where = f"--params {path}{', ' if place else ''}{place}"
         if isinstance(value, msgspec.DecodeError | RecursionError):

@@ -33,6 +33,7 @@ from owray.fleet.cluster import FleetLost, connected
 from owray.fleet.spec import FleetReport, StormSpec
 from owray.judge.objectives import Objective
 from owray.plan.recipe import Plan
+from owray.record.durable import sync_folder
 from owray.record.early_end import EarlyEnd, Kind
 from owray.record.players import this_process
 from owray.record.run import Manifest, ManifestError, RunFolder, runs_folder
@@ -84,6 +85,7 @@ def play(request: StormRequest, chosen: Chosen, ground: Ground, console: Console
         with _kept(place := runs_folder(request.runs)):
             fields = _manifest_fields(request, ground, prepared, command)
             folder = RunFolder.create(place, datetime.now(UTC), recipe, **fields, **checked)
+            _keep_list(chosen, folder)
         spec = StormSpec(
             folder=folder.path.resolve(),
             recipe=recipe,
@@ -125,6 +127,17 @@ def _kept(place: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise BadRequest(f"cannot keep a run in {place}: {problem.strerror}.  (--runs-dir names another place)") from problem
+
+
+def _keep_list(chosen: Chosen, folder: RunFolder) -> None:
+    """Give the run the calls of a listed plan. Raises OSError, and then leaves no run."""
+    if chosen.listed is not None:
+        try:
+            chosen.listed.path.replace(folder.plan)
+            sync_folder(folder.path)
+        except OSError:
+            _remove(folder)
+            raise
 
 
 def _play(spec: StormSpec, folder: RunFolder, console: Console, length_s: float | None, interruptions: Interruptions) -> FleetReport:

@@ -146,6 +146,9 @@ def _peak_rps(streams: Sequence[Stream]) -> float:
 
 def _shares(recipe: Recipe) -> list[float]:
     """The part of the plan's calls that goes to each entry: by its weight within its stream."""
+    if len(recipe.streams) == 1:  # maybe a list, whose entries bear names of its own, or a closed loop, of which no count is known
+        total = sum(entry.weight for entry in recipe.entries)
+        return [entry.weight / total for entry in recipe.entries]
     calls = {stream.name: stream.shape.expected_calls() for stream in recipe.streams}
     weights = {name: sum(entry.weight for entry in recipe.entries if entry.stream == name) for name in calls}
     together = sum(calls.values())

@@ -34,14 +34,14 @@ class CallRequest:
     expect: str | None = None
     expect_schema: Path | None = None
 
-    def checks(
-        self, workload: str | None, action: str | None, mix: str | None, size: str | None, *, is_streams: bool
-    ) -> Iterator[tuple[bool, str]]:
-        """What would be wrong, and what to say then."""
+    def checks(self, stream: StreamRequest, *, is_streams: bool = False, names_actions: bool = False) -> Iterator[tuple[bool, str]]:
+        """What would be wrong, and what to say then. `stream` is the one that the options ask for; `is_streams` where a file asks for
+        several instead, `names_actions` where a plan says for each call what it goes to."""
+        workload, action, mix, size = stream.workload, stream.action, stream.mix, stream.size
         named = [name for name in (workload, action, mix, self.web, self.trigger) if name is not None]
         yield is_streams and bool(named), "--streams FILE says what is called; leave out --workload, --action, --mix, --web and --trigger"
         one = "name what is to be called: one of --workload, --action, --mix, --web, --trigger.  (owray workloads lists what owray brings)"
-        yield not is_streams and len(named) != 1, one
+        yield len(named) > 1 or not (named or is_streams or names_actions), one
         yield is_streams and size is not None, "--streams FILE says the size of each stream; leave out --size"
         own = workload is None and mix is None and not is_streams and (action is None or "/" in action)
         yield own and size is not None, "--size is one of a catalogue's action; what is there already is called with --param or --params"
@@ -81,7 +81,7 @@ class StormRequest:
 
     def _checks(self) -> Iterator[tuple[bool, str]]:
         """What would be wrong, and what to say then; each may rely on those before it."""
-        yield from self.call.checks(self.workload, self.action, self.mix, self.size, is_streams=bool(self.several))
+        yield from self.call.checks(self._alone(), is_streams=bool(self.several), names_actions=self.names_actions)
         replaced = self.load.given() if self.several else []
         yield bool(replaced), f"--streams FILE says when calls are due; leave out {', '.join(replaced)}"
         yield not self.timeout_s > 0, f"--timeout is to be above zero, not {self.timeout_s:g} s"
@@ -109,6 +109,11 @@ class StormRequest:
         yield self.max_in_flight is not None, unused
 
     @property
+    def names_actions(self) -> bool:
+        """Whether the plan says what each call goes to."""
+        return self.load.elsewhere is not None and self.load.elsewhere.names_actions
+
+    @property
     def limits(self) -> Limits:
         drop_after_ms = None if self.drop_after_s is None else round(self.drop_after_s * 1000)
         return Limits(round(self.timeout_s * 1000), self.max_in_flight, drop_after_ms)
@@ -131,7 +136,10 @@ class StormRequest:
 
     def streams(self) -> tuple[StreamRequest, ...]:
         """What is planned: several streams, or the one that the options ask for."""
-        return self.several or (StreamRequest(self.load, self.workload, self.action, self.mix, self.size),)
+        return self.several or (self._alone(),)
+
+    def _alone(self) -> StreamRequest:
+        return StreamRequest(self.load, self.workload, self.action, self.mix, self.size)
 
     def recipe(self, entries: tuple[Entry, ...]) -> Recipe:
         """The plan that this asks for, over these entries."""

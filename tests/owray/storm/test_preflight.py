@@ -13,9 +13,10 @@ from owray.openwhisk.catalogue import find
 from owray.openwhisk.client import OpenWhisk, OpenWhiskError
 from owray.openwhisk.target import Target
 from owray.plan.mix import Entry, Variant
+from owray.plan.shapes import Listed
 from owray.storm.choose import Chosen, Selection
 from owray.storm.deploying import prepare
-from owray.storm.load import LoadRequest
+from owray.storm.load import Elsewhere, LoadRequest
 from owray.storm.parameters import Payload
 from owray.storm.preflight import Refused, before_the_storm
 from owray.storm.prewarm import MOST_ROUNDS, prewarm
@@ -64,8 +65,8 @@ def check(platform, *entries, **asked):
     """What the preflight of a storm finds: fields of the manifest, and what was printed. Entries default to noop's."""
     manifests = (find("noop"),)
     text = io.StringIO()
-    load = {name: asked.pop(name) for name in ("rps", "duration_s", "calls", "arrivals") if name in asked}
-    request = StormRequest(**{"action": "noop", "load": LoadRequest(**{"duration_s": 1, **load}), **asked})
+    load = {name: asked.pop(name) for name in ("rps", "duration_s", "calls", "arrivals", "concurrency", "elsewhere") if name in asked}
+    request = StormRequest(**{"action": "noop", "load": LoadRequest(**{"duration_s": None if "elsewhere" in load else 1, **load}), **asked})
 
     async def run():
         prepared = await prepare(platform.target, chosen(manifests))
@@ -99,6 +100,15 @@ def test_a_storm_that_fits_is_told_in_one_line_and_kept(bench):
     assert len(kept["actions"][0]["duration_ms"]) == 5  # the cold one is no measure of the others
     assert kept["actions"][0]["memory_mb"] == 256
     json.dumps(kept, allow_nan=False)
+
+
+@pytest.mark.parametrize("load", [{"concurrency": 2}, {"elsewhere": Elsewhere("--plan", Listed(8, 1.0, 8.0, ""), names_actions=True)}])
+def test_actions_of_a_closed_loop_and_of_a_list_have_their_shares(bench, load):
+    put(bench, fresh=HOLDS)
+    streams = ("main", "main") if "concurrency" in load else ("steady", "rush")
+    entries = [entry(name, weight=weight, stream=stream) for name, weight, stream in zip(("fresh", "noop"), (3, 1), streams, strict=True)]
+    kept = check(bench, *entries, **load).fields["preflight"]
+    assert [action["share"] for action in kept["actions"]] == [0.75, 0.25]
 
 
 @pytest.mark.parametrize(("name", "rps", "duration_s"), [("align", 20, 20), ("noop", 5000, 60), ("noop", 200, 30)])
