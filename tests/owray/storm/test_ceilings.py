@@ -96,7 +96,7 @@ def test_a_burst_that_may_queue_for_containers_is_doubtful_and_no_reason_to_refu
     quick = replace(ALIGN, duration_ms=(1,) * 5)
     found = one("container memory", burst, BENCH, quick)
     assert found.level == Fit.DOUBTFUL
-    assert one("concurrent calls", burst, replace(BENCH, concurrent_calls=30), quick).level == Fit.SPOILS
+    assert one("calls at once", burst, replace(BENCH, concurrent_calls=30), quick).level == Fit.SPOILS
 
 
 def test_what_a_platform_does_not_tell_is_said_so_and_never_refuses():
