@@ -4,10 +4,12 @@ A daemon leaves its process group, its session and its parent, and may overwrite
 a process whose parent dies is handed to the nearest ancestor that has declared itself a subreaper (prctl(2), Linux 3.4), so whatever
 the command started and did not end is our descendant in the end, and is found by walking down from ourselves.
 
-    event                         effect                                               exit
-    the command ends              what is left of it is named and killed               its own, or 1 if something was left
-    the time is over              everything is killed                                 124, like timeout(1)
-    SIGTERM, SIGINT, SIGHUP       everything is killed                                 128 + signal
+    event                             effect                                           exit
+    the command ends                  what is left of it is named and killed           its own, or 1 if something was left
+    the time is over                  everything is killed                             124, like timeout(1)
+    SIGTERM, SIGINT, SIGHUP, SIGQUIT  everything is killed                             128 + signal
+
+The command has these signals as they are by default, also where whoever calls has switched them off (a shell does so in the background).
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def main() -> int:
     options = _options()
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "cannot become a subreaper")
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM):
         signal.signal(number, _stop)
     signal.setitimer(signal.ITIMER_REAL, options.minutes * 60)
     try:

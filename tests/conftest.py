@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
+FROM_THE_KEYBOARD = {signal.SIGINT: signal.default_int_handler, signal.SIGQUIT: signal.SIG_DFL}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for number, usual in FROM_THE_KEYBOARD.items():
+        if signal.getsignal(number) is signal.SIG_IGN:  # by the `&` of a shell, and then in all that tests start
+            signal.signal(number, usual)
     if IN_CI:
         config.pluginmanager.register(_SkipsFail())
 

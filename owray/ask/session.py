@@ -44,6 +44,7 @@ from owray.record.run import Manifest, RunFolder
 
 Parameters = Mapping[str, Any]
 
+_ERRNO = re.compile(r'"errno":"(\d+)"')
 _PLAN_NAMED = re.compile(r"\bplan\b", re.IGNORECASE)
 _RUNS_NAMED = re.compile(r"\bruns\b", re.IGNORECASE)
 
@@ -114,10 +115,10 @@ class Session:
     def copy_calls(self, path: Path, *, as_csv: bool) -> int:
         """Write all of `calls` to a new file, as they are read; how many. `progress` is for another thread meanwhile.
 
-        Raises QueryError, also where the file cannot be written.
+        Raises QueryError, and OSError where the file cannot be written.
         """
         style = "format csv, header" if as_csv else "format parquet, compression zstd"
-        with self._told():
+        with self._told(), _not_written():
             done = self._connection.execute(f"copy calls to {views.quoted(str(path))} ({style})").fetchone()
         return int(done[0]) if done else 0
 
@@ -159,6 +160,18 @@ class Session:
 def _spill_folder() -> str:
     """Where DuckDB puts what does not fit in memory; it makes the folder when needed and removes it. By default it would be here."""
     return str(Path(tempfile.gettempdir()) / f"owray-{os.getpid()}-{uuid4().hex[:8]}")
+
+
+@contextmanager
+def _not_written() -> Iterator[None]:
+    """DuckDB tells why a file could not be written in the midst of JSON: the system's own number is in it."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        told = _ERRNO.search(str(error))
+        if told is None:
+            raise
+        raise OSError(int(told[1]), os.strerror(int(told[1]))) from error
 
 
 def _one_line(error: Exception) -> str:

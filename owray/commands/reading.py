@@ -52,17 +52,17 @@ def refuse_to_replace(output: Path | None, *, force: bool) -> None:
 
 @contextmanager
 def written_whole(output: Path) -> Iterator[Path]:
-    """Where to write what is to be in `output`, which gets it as a whole or stays as it was. Raises OSError, which names the file that the
+    """Where to write what is to be in `output`, which gets it as a whole or stays as it was. Raises Problem, which names the file that the
     user knows."""
     from owray.record.durable import replacing
 
     unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    with replacing(output, unfinished):
-        try:
+    try:
+        with replacing(output, unfinished):
             unfinished.touch()
-        except OSError as problem:
-            raise OSError(f"cannot write {output}: {problem.strerror}") from problem
-        yield unfinished
+            yield unfinished
+    except OSError as problem:
+        raise Problem(f"cannot write {output}: {problem.strerror or problem}.  (--output names another place)") from problem
 
 
 @contextmanager

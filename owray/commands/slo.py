@@ -34,7 +34,7 @@ def claim_report(path: Path | None) -> None:
     try:
         check_place(path)
     except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
-        raise Problem(_cannot_write(path, problem)) from problem
+        raise Problem(f"{_cannot_write(path, problem)}  (--junit names another place)") from problem
 
 
 def leave_report(path: Path | None, findings: Findings) -> bool:

@@ -266,8 +266,11 @@ class RunFolder:
 def list_runs(runs: Path) -> list[RunFolder]:
     """All runs, oldest first. Raises RunNotFound where they cannot be looked at."""
     try:
+        os.scandir(runs).close()  # `glob` finds nothing in what is no folder, and says nothing
         return [RunFolder(path) for path in sorted(runs.glob(f"{_PREFIX}*")) if (path / "run.json").exists()]
-    except PermissionError as problem:
+    except FileNotFoundError:
+        return []
+    except OSError as problem:
         raise RunNotFound(f"cannot look for runs in {runs}: {problem.strerror}.  (--runs-dir names another place)") from problem
 
 

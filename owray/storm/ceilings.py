@@ -118,15 +118,15 @@ def _memory(asked: Demand, supply: Supply, actions: Sequence[Measured]) -> Ceili
     what, limit = "container memory", supply.memory_mb
     known = [action for action in actions if action.memory_mb is not None]
 
-    def in_use_mb(seconds: Callable[[Measured], float], swollen: Callable[[float], float]) -> float:
+    def in_use_mb(seconds: Callable[[Measured], float], calls: Callable[[float], float]) -> float:
         calls_s = _sum(actions, seconds)
         held_mb_s = _sum(known, lambda action: seconds(action) * (action.memory_mb or 0))
-        return swollen(asked.at_once(calls_s)) * held_mb_s / calls_s if calls_s else 0.0
+        return calls(calls_s) * held_mb_s / calls_s if calls_s else 0.0
 
-    most_mb = in_use_mb(lambda action: action.mean_s, asked.swell)
+    most_mb = in_use_mb(lambda action: action.mean_s, lambda seconds: asked.swell(asked.at_once(seconds)))
     if limit is None:
         return Ceiling(what, f"{_estimate(most_mb)} MB", "not told")
-    level = _level(limit, most_mb, in_use_mb(lambda action: action.least_s, lambda mean: mean))
+    level = _level(limit, most_mb, in_use_mb(lambda action: action.least_s, asked.at_work))
     rps, accuracy = _reached(limit, known, lambda action: action.memory_mb or 0)
     cure = Cure(knob=f"--user-memory {_rounded_up(1.5 * most_mb)}m")
     return Ceiling(what, f"{_estimate(most_mb)} MB", f"{number(limit)} MB", level, rps, accuracy, cure)

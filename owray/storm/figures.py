@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean
 
@@ -44,9 +44,13 @@ class Demand:
     is_fired: bool = False
 
     def at_once(self, seconds_a_call: float) -> float:
-        """Calls under way at a time, on average: Little's law, bounded by the plan and by the user's own cap."""
+        """Calls under way at a time, on average: Little's law, at least a burst, bounded by the plan and by the user's own cap."""
         cap = math.inf if self.max_in_flight is None else self.max_in_flight
         return min(max(self.rps * seconds_a_call, self.burst), self.planned, cap)
+
+    def at_work(self, seconds_a_call: float) -> float:
+        """The same without bursts: what a platform that lets a burst queue must do at a time."""
+        return replace(self, burst=0).at_once(seconds_a_call)
 
     def swell(self, mean: float) -> float:
         """What a mean comes to at times: three standard deviations more where arrivals are random."""

@@ -28,6 +28,7 @@ class Traces:
     """What a lab holds while it is up: to be looked for, by other means than the lab's own, when it should be gone."""
 
     lab_id: str
+    pids: frozenset[int]
     sessions: frozenset[int]
     ports: frozenset[int]
     files: tuple[Path, ...]
@@ -37,15 +38,15 @@ class Traces:
         living = [process for process in psutil.process_iter() if _session(process.pid) in self.sessions and not _is_zombie(process)]
         return [
             *(f"process {process}" for process in (*living, *processes.of_lab(self.lab_id))),
-            *(f"port {port}" for port in self.ports if _is_open(port) and not self._is_of_another_lab(port)),
+            *(f"port {port}" for port in self.ports if _is_open(port) and self._is_held(port)),
             *(str(path) for path in self.files if path.exists()),
             *(str(path) for path in ray.temp_dirs(self.lab_id)),
         ]
 
-    def _is_of_another_lab(self, port: int) -> bool:
-        """A port that was let go of may be taken by the next lab of this machine at once."""
+    def _is_held(self, port: int) -> bool:
+        """Whether it is held by a process that was there then, or by nobody knows whom: one that was let go of is soon somebody else's."""
         heard = [each for each in psutil.net_connections("inet") if each.status == psutil.CONN_LISTEN and each.laddr.port == port]
-        return any(processes.lab_of(each.pid) not in ("", None, self.lab_id) for each in heard if each.pid)
+        return any(each.pid is None or each.pid in self.pids for each in heard)
 
 
 def traces(home: Path, name: str) -> Traces:
@@ -54,6 +55,7 @@ def traces(home: Path, name: str) -> Traces:
     ports = {connection.laddr.port for pid in pids for connection in listening(pid)}
     return Traces(
         lab_id=folder.lab_id,
+        pids=frozenset(pids),
         sessions=frozenset(_session(pid) for pid in pids) - {_GONE},
         ports=frozenset(ports),
         files=(folder.path, folder.lock, *ray.temp_dirs(folder.lab_id), *memory_groups(folder)),

@@ -1,11 +1,14 @@
 """`owray export`: one file of calls, whole or not at all."""
 
 import csv
+import subprocess
+import sys
 
 import pyarrow.parquet as pq
 import pytest
 from support.busy_run import busy_run
 from support.commands import owray
+from support.machines import CLI
 from support.runs import finished_run, new_run, recipe
 from support.terminals import Terminal
 
@@ -92,7 +95,20 @@ def test_what_is_no_parquet_or_csv_is_a_usage_error(tmp_path, runs, ask, file, r
 def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path, runs, ask):
     finished_run(runs)
     result = ask("--output", tmp_path / "no" / "calls.csv")
-    assert (result.exit_code, result.stderr) == (1, f"owray: cannot write {tmp_path / 'no' / 'calls.csv'}: No such file or directory\n")
+    why = "No such file or directory.  (--output names another place)"
+    assert (result.exit_code, result.stderr) == (1, f"owray: cannot write {tmp_path / 'no' / 'calls.csv'}: {why}\n")
+
+
+@pytest.mark.parametrize("words", ["export --output {place}", "sql 'from calls' --format csv --output {place}"])
+def test_an_answer_that_cannot_be_written_to_its_end_leaves_nothing_and_says_why(tmp_path, runs, words):
+    busy_run(runs)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    command = words.format(place=tmp_path / "calls.csv")
+    limited = f'ulimit -f 1; trap "" XFSZ; exec {sys.executable} {CLI} {command} --runs-dir {runs}'
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    why = f"owray: cannot write {tmp_path / 'calls.csv'}: File too large.  (--output names another place)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", why)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_on_a_terminal_a_long_export_tells_how_far_it_is(tmp_path, runs):

@@ -142,6 +142,13 @@ def test_where_there_are_no_runs_the_way_to_make_one_is_told(tmp_path):
         find_run(tmp_path)
 
 
+def test_runs_in_what_is_no_folder_cannot_be_looked_for(tmp_path):
+    (tmp_path / "file").touch()
+    for runs in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(RunNotFound, match=r"cannot look for runs in .*: Not a directory"):
+            list_runs(runs)
+
+
 def test_runs_live_where_told_or_in_owrays_home(tmp_path, monkeypatch):
     monkeypatch.setenv("OWRAY_HOME", str(tmp_path))
     assert runs_folder() == tmp_path / "runs"

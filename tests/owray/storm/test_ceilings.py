@@ -91,6 +91,14 @@ def test_container_memory_is_the_actions_limits_for_as_long_as_they_run():
     assert found.rps == pytest.approx(2048 / 128 / 1.001)
 
 
+def test_a_burst_that_may_queue_for_containers_is_doubtful_and_no_reason_to_refuse():
+    burst = replace(STORM, rps=40, planned=40, length_s=1, burst=40)
+    quick = replace(ALIGN, duration_ms=(1,) * 5)
+    found = one("container memory", burst, BENCH, quick)
+    assert found.level == Fit.DOUBTFUL
+    assert one("calls at once", burst, replace(BENCH, concurrent_calls=30), quick).level == Fit.SPOILS
+
+
 def test_what_a_platform_does_not_tell_is_said_so_and_never_refuses():
     untold = weigh(planned(1000, 60), Supply(), (SLEEP,))
     assert {each.what for each in untold} == {"calls a minute", "calls at once", "container memory"}
