@@ -155,7 +155,7 @@ def test_any_command_line_is_answered_or_refused_in_one_line(nowhere, arguments)
 def run(arguments: list[str]) -> tuple[int, str]:
     """The exit code of a command and what it wrote to the error stream, in this process: thousands of them have to be quick."""
     with Path("stderr").open("w+") as errors, Path("stdout").open("w+") as output, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", io.StringIO(""))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
         patch.setattr(sys, "argv", ["owray", *arguments])
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = cli.main(arguments)
