@@ -53,8 +53,9 @@ class Coordinator:
     def __init__(self, spec: StormSpec) -> None:
         self._spec = spec
         self._folder = RunFolder(spec.folder)
-        self._plan = Plan(spec.recipe)
-        self._planned = None if spec.recipe.is_open_ended else self._plan.count()
+        plan = Plan(spec.recipe)
+        self._length_us = plan.length_us()  # of a counted plan it takes making all of it
+        self._planned = None if spec.recipe.is_open_ended else plan.count()
         self._node = ray.get_runtime_context().get_node_id()
         self._phase: Phase = "preparing"
         self._t0_ns = 0
@@ -87,7 +88,7 @@ class Coordinator:
         t0_wall_us = time.time_ns() // 1000 + (self._t0_ns - time.monotonic_ns()) // 1000
         self._folder.update(t0_utc=datetime.fromtimestamp(t0_wall_us / 1e6, UTC).isoformat())
         self._phase = "waiting"
-        self._patience = Patience(self._t0_ns + self._plan.length_us() * 1000 + self._timeout_ns, self._spec.waits)
+        self._patience = Patience(self._t0_ns + self._length_us * 1000 + self._timeout_ns, self._spec.waits)
         await asyncio.gather(*(player.play.remote(self._t0_ns) for player in self._players), return_exceptions=True)
         if self._early_end is not None:  # stopped while it got ready
             self._tell(lambda player: player.stop.remote())
@@ -207,7 +208,7 @@ class Coordinator:
         while True:
             if self._t0_ns and self._phase in {"waiting", "playing"}:
                 elapsed_us = (time.monotonic_ns() - self._t0_ns) // 1000
-                over = elapsed_us > self._plan.length_us() or self._early_end is not None
+                over = elapsed_us > self._length_us or self._early_end is not None
                 self._phase = "draining" if over else "playing" if elapsed_us >= 0 else "waiting"
             self._give_up_the_silent()
             await asyncio.sleep(LOOK_EVERY_S)

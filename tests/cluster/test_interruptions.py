@@ -41,6 +41,8 @@ def test_what_is_switched_off_stays_off():
     try:
         with first_unwinds(TOLD_TO_END):
             signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -26,8 +26,14 @@ def test_an_output_that_takes_no_more_is_lost_with_its_cause(monkeypatch, full, 
     assert lost.value.cause == "No space left on device"
 
 
-def test_an_error_stream_that_takes_no_more_is_no_matter(monkeypatch, full):
-    told(monkeypatch, "stderr", full)
+def test_an_error_stream_that_takes_no_more_is_no_matter(monkeypatch, full, tmp_path):
+    with (tmp_path / "answer").open("w") as answer, full.open("w") as nowhere:
+        monkeypatch.setattr(sys, "stdout", answer)
+        monkeypatch.setattr(sys, "stderr", nowhere)
+        with standard_streams():
+            print("x", file=sys.stderr, flush=True)
+            print("an answer", flush=True)
+    assert (tmp_path / "answer").read_text() == "an answer\n"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
